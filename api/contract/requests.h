@@ -1,0 +1,103 @@
+// The requests as plain structs: what handlers pass to the backend and what a command of the log carries. Field names,
+// defaults and meanings are those of the messages of the same name in proto/; nothing here knows the wire.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "api/contract/types.h"
+
+namespace regent::api {
+
+enum class SortOrder : uint8_t { kNone = 0, kAscend = 1, kDescend = 2 };
+enum class SortTarget : uint8_t { kKey = 0, kVersion = 1, kCreate = 2, kMod = 3, kValue = 4 };
+
+// A key range is [key, range_end): an empty range_end is the key alone, "\0" is "every key from `key` on".
+struct RangeRequest {
+  std::string key;
+  std::string range_end;
+  int64_t limit = 0;  // ≤ 0: no limit
+  Revision revision;  // ≤ 0: the current one
+  SortOrder sort_order = SortOrder::kNone;
+  SortTarget sort_target = SortTarget::kKey;
+  bool serializable = false;
+  bool keys_only = false;
+  bool count_only = false;
+  Revision min_mod_revision, max_mod_revision, min_create_revision, max_create_revision;  // 0: unset
+  bool operator==(const RangeRequest&) const = default;
+};
+
+struct PutRequest {
+  std::string key;
+  std::string value;
+  LeaseId lease;
+  bool prev_kv = false;
+  bool ignore_value = false;
+  bool ignore_lease = false;
+  bool operator==(const PutRequest&) const = default;
+};
+
+struct DeleteRangeRequest {
+  std::string key;
+  std::string range_end;
+  bool prev_kv = false;
+  bool operator==(const DeleteRangeRequest&) const = default;
+};
+
+struct Compare {
+  enum class Result : uint8_t { kEqual = 0, kGreater = 1, kLess = 2, kNotEqual = 3 };
+  enum class Target : uint8_t { kVersion = 0, kCreate = 1, kMod = 2, kValue = 3, kLease = 4 };
+  Result result = Result::kEqual;
+  Target target = Target::kVersion;
+  std::string key;
+  std::string range_end;
+  int64_t number = 0;  // the operand of every target but kValue; a missing target_union is 0
+  std::string value;   // the operand of kValue
+  bool operator==(const Compare&) const = default;
+};
+
+struct TxnRequest;
+// A nested transaction is immutable and shared, so that requests stay copyable values.
+using RequestOp = std::variant<RangeRequest, PutRequest, DeleteRangeRequest, std::shared_ptr<const TxnRequest>>;
+
+struct TxnRequest {
+  std::vector<Compare> compare;
+  std::vector<RequestOp> success;
+  std::vector<RequestOp> failure;
+};
+
+struct CompactionRequest {
+  Revision revision;
+  bool physical = false;  // answer only after the purge has removed the data here
+  bool operator==(const CompactionRequest&) const = default;
+};
+
+struct LeaseGrantRequest {
+  LeaseId id;       // 0 from a client: the backend picks one before it proposes
+  int64_t ttl = 0;  // seconds
+  bool operator==(const LeaseGrantRequest&) const = default;
+};
+
+struct LeaseRevokeRequest {
+  LeaseId id;
+  bool operator==(const LeaseRevokeRequest&) const = default;
+};
+
+enum class AlarmType : uint8_t { kNone = 0, kNoSpace = 1, kCorrupt = 2 };
+enum class AlarmAction : uint8_t { kGet = 0, kActivate = 1, kDeactivate = 2 };
+
+struct AlarmRequest {
+  AlarmAction action = AlarmAction::kGet;
+  uint64_t member_id = 0;
+  AlarmType alarm = AlarmType::kNone;
+  bool operator==(const AlarmRequest&) const = default;
+};
+
+// Everything that goes through the log on behalf of a client.
+using WriteRequest = std::variant<PutRequest, DeleteRangeRequest, TxnRequest, CompactionRequest, LeaseGrantRequest,
+                                  LeaseRevokeRequest, AlarmRequest>;
+
+}  // namespace regent::api

@@ -1,0 +1,100 @@
+// The answers as plain structs. Key-values are carried as encoded bytes, so that a stored version travels from the
+// engine to the socket without being decoded.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "api/contract/requests.h"
+#include "api/contract/types.h"
+
+namespace regent::api {
+
+// A repeated field of mvccpb.KeyValue messages (RangeResponse.kvs, DeleteRangeResponse.prev_kvs), encoded with tag and
+// length, in pieces of about `kChunkBytes`, ready to be sent as they are. The concatenation of `chunks` is the field.
+class KeyValueList {
+ public:
+  static constexpr size_t kChunkBytes = 256 * 1024;
+
+  explicit KeyValueList(int field_number = 2) : field_number_(field_number) {}
+
+  // `rest`: fields 2 to 6 of the KeyValue, encoded, as the store keeps them. The key is put in front.
+  void Add(std::string_view key, std::string_view rest);
+
+  int64_t count() const { return count_; }
+  size_t size_bytes() const { return size_bytes_; }
+  int field_number() const { return field_number_; }
+  const std::vector<std::string>& chunks() const { return chunks_; }
+  std::vector<std::string> TakeChunks() && { return std::move(chunks_); }
+
+ private:
+  int field_number_;
+  int64_t count_ = 0;
+  size_t size_bytes_ = 0;
+  std::vector<std::string> chunks_;
+};
+
+// `revision` is what the header says: for a write the revision it made (or the current one when it changed nothing),
+// for a read the store's current one, not the requested one.
+struct RangeResult {
+  Revision revision;
+  KeyValueList kvs{2};
+  bool more = false;
+  int64_t count = 0;  // live keys of the range at the revision, whatever limit and filters say
+};
+
+struct PutResult {
+  Revision revision;
+  std::optional<std::string> prev_kv;  // an encoded mvccpb.KeyValue
+};
+
+struct DeleteRangeResult {
+  Revision revision;
+  int64_t deleted = 0;
+  KeyValueList prev_kvs{3};
+};
+
+struct TxnResult;
+using ResponseOp = std::variant<RangeResult, PutResult, DeleteRangeResult, std::shared_ptr<const TxnResult>>;
+
+struct TxnResult {
+  Revision revision;
+  bool succeeded = false;
+  std::vector<ResponseOp> responses;  // one for each executed operation
+};
+
+struct CompactionResult {
+  Revision revision;
+};
+
+struct LeaseGrantResult {
+  Revision revision;
+  LeaseId id;
+  int64_t ttl = 0;  // seconds, as granted
+};
+
+struct LeaseRevokeResult {
+  Revision revision;
+};
+
+struct AlarmMember {
+  uint64_t member_id = 0;
+  AlarmType alarm = AlarmType::kNone;
+  auto operator<=>(const AlarmMember&) const = default;
+};
+
+struct AlarmResult {
+  Revision revision;
+  std::vector<AlarmMember> alarms;  // ascending
+};
+
+// The alternative matches the alternative of the WriteRequest.
+using WriteResult = std::variant<PutResult, DeleteRangeResult, TxnResult, CompactionResult, LeaseGrantResult,
+                                 LeaseRevokeResult, AlarmResult>;
+
+}  // namespace regent::api
