@@ -1,0 +1,100 @@
+// The replicated state machine: MVCC, leases, members and alarms, as a function of the log. It depends on the entries
+// and on its state alone: no clock, no chance, no thread of its own.
+//
+// Owner: one loop (the apply loop) calls every function that is not marked otherwise. View is immutable and may be used
+// from any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "api/contract/requests.h"
+#include "api/contract/results.h"
+#include "raft/types.h"
+#include "storage/command.h"
+#include "storage/engine.h"
+#include "storage/events.h"
+#include "storage/view.h"
+
+namespace regent::storage {
+
+struct StateMachineOptions {
+  size_t chunk_bytes_max = 4 << 20;           // an entry's rows beyond this are written in several batches
+  size_t head_cache_bytes_max = 32 << 20;     // newest versions of recently written keys
+  size_t posted_events_max = 10'000;          // a revision with more is left to catch-up reads (EventBatch::too_large)
+};
+
+// The answer for one applied command. `status`/`value` is what the proposer's caller gets.
+struct Answer {
+  RequestId request;
+  absl::StatusOr<api::WriteResult> result;
+};
+
+// What happened to leases, in order, for the lease keeper that counts the time.
+struct LeaseChange {
+  enum class Kind : uint8_t { kGranted, kRevoked };
+  Kind kind = Kind::kGranted;
+  api::LeaseId id;
+  int64_t ttl = 0;  // seconds
+};
+
+struct ApplyOutcome {
+  std::vector<Answer> answers;                // in the order of the entries
+  std::shared_ptr<const EventBatch> events;   // null when the turn changed no key
+  std::vector<LeaseChange> leases;
+  bool alarms_changed = false;
+  bool compacted = false;                     // the compacted revision moved: there is something to purge
+};
+
+// Asked during Apply for a key that is updated or deleted: does a live watcher want the previous value in the event?
+// Pure and quick; published by the watch hub.
+using WantsPrevious = std::function<bool(std::string_view key)>;
+
+struct LeaseInfo {
+  api::LeaseId id;
+  int64_t ttl = 0;  // seconds, as granted
+};
+
+class StateMachine {
+ public:
+  // Reads counters, leases, alarms, members and the counted tree; the time does not depend on the number of versions.
+  static absl::StatusOr<std::unique_ptr<StateMachine>> Open(std::shared_ptr<Engine> engine, StateMachineOptions options);
+  virtual ~StateMachine() = default;
+
+  // Applies committed entries, contiguous from applied() + 1, in one batch (large entries excepted), then publishes
+  // the new view. Entries at or below applied() are a broken promise of the caller (CHECK).
+  virtual ApplyOutcome Apply(std::span<const raft::Entry> turn, const WantsPrevious& wants_previous) = 0;
+
+  virtual raft::Index applied() const = 0;
+  virtual raft::Term applied_term() const = 0;
+
+  // The state after the last Apply. From any thread; never null.
+  virtual std::shared_ptr<const View> view() const = 0;
+
+  virtual std::vector<LeaseInfo> Leases() const = 0;                              // by id
+  virtual std::optional<LeaseInfo> FindLease(api::LeaseId id) const = 0;
+  virtual std::vector<std::string> LeaseKeys(api::LeaseId id) const = 0;          // ascending
+  virtual std::vector<api::AlarmMember> Alarms() const = 0;                       // ascending
+
+  // The purge behind a compaction, in slices. PlanPurge reads and may run on any thread with the view that it is
+  // given; RunPurge writes, on the owner, and ignores a plan made before the engine was replaced. nullopt: done.
+  virtual std::optional<PurgePlan> PlanPurge(const View& view, size_t events_max) const = 0;
+  virtual void RunPurge(const PurgePlan& plan) = 0;
+
+  // Makes everything applied durable in the engine; returns the applied index that a crash now would come back with.
+  virtual absl::StatusOr<raft::Index> Flush() = 0;
+  // The applied index that is durable in the engine: the log may be released up to it. From any thread.
+  virtual absl::StatusOr<raft::Index> PersistedApplied() const = 0;
+
+  // Chained over the logical operations of all entries: equal on all members at an equal index.
+  virtual uint64_t digest() const = 0;
+};
+
+}  // namespace regent::storage
