@@ -1,0 +1,31 @@
+#include "server/config/duration.h"
+
+#include <gtest/gtest.h>
+
+namespace regent::server {
+namespace {
+
+using std::chrono::nanoseconds;
+
+TEST(DurationTest, ReadsGoDurations) {
+  EXPECT_EQ(*ParseDuration("300ms"), nanoseconds(300'000'000));
+  EXPECT_EQ(*ParseDuration("1h30m"), nanoseconds(std::chrono::minutes(90)));
+  EXPECT_EQ(*ParseDuration("1.5s"), nanoseconds(1'500'000'000));
+  EXPECT_EQ(*ParseDuration("0"), nanoseconds(0));
+  EXPECT_EQ(*ParseDuration("-2s"), nanoseconds(-2'000'000'000));
+}
+
+TEST(DurationTest, RefusesWhatIsNone) {
+  for (const char* text : {"", "5", "s", "5x", "1..5s", "5s5", "99999999999999999h", "-"}) {
+    EXPECT_FALSE(ParseDuration(text).ok()) << text;
+  }
+}
+
+TEST(DurationTest, WritesWhatItReads) {
+  for (const char* text : {"0s", "5s", "2h0m0s", "1m30s", "100ms", "15ns"}) {
+    EXPECT_EQ(FormatDuration(*ParseDuration(text)), text);
+  }
+}
+
+}  // namespace
+}  // namespace regent::server
