@@ -8,7 +8,7 @@
 //  * Rows are ordered by unsigned bytes.
 //  * A failing read or write of the disk, and a bad checksum, ends the process: the store never guesses.
 //
-// Threads: Get, Iterate, GetPersisted and generation from any thread; everything else from the owner of the state
+// Threads: Get, Iterate, Flush, GetPersisted and generation from any thread; everything else from the owner of the state
 // machine alone. An iterator belongs to the thread that made it and must not outlive the engine.
 #pragma once
 

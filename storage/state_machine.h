@@ -29,6 +29,7 @@ struct StateMachineOptions {
   size_t chunk_bytes_max = 4 << 20;           // an entry's rows beyond this are written in several batches
   size_t head_cache_bytes_max = 32 << 20;     // newest versions of recently written keys
   size_t posted_events_max = 10'000;          // a revision with more is left to catch-up reads (EventBatch::too_large)
+  int64_t quota_bytes = 0;                    // this member's; 0: none. See ApplyOutcome::over_quota
 };
 
 // The answer for one applied command. `status`/`value` is what the proposer's caller gets.
@@ -50,6 +51,9 @@ struct ApplyOutcome {
   std::shared_ptr<const EventBatch> events;   // null when the turn changed no key
   std::vector<LeaseChange> leases;
   bool alarms_changed = false;
+  // A request met a store that is over this member's quota: it was applied as on every member, its answer here is
+  // ErrNoSpace, and the owner raises the alarm.
+  bool over_quota = false;
   bool compacted = false;                     // the compacted revision moved: there is something to purge
 };
 
@@ -88,7 +92,10 @@ class StateMachine {
   virtual std::optional<PurgePlan> PlanPurge(const View& view, size_t events_max) const = 0;
   virtual void RunPurge(const PurgePlan& plan) = 0;
 
-  // Makes everything applied durable in the engine; returns the applied index that a crash now would come back with.
+  // The newest configuration entry that was applied; nullopt when the log had none. The log may have released it.
+  virtual std::optional<raft::Entry> configuration() const = 0;
+
+  // From any thread. Makes everything applied durable in the engine; returns the applied index that a crash now would come back with.
   virtual absl::StatusOr<raft::Index> Flush() = 0;
   // The applied index that is durable in the engine: the log may be released up to it. From any thread.
   virtual absl::StatusOr<raft::Index> PersistedApplied() const = 0;

@@ -1,0 +1,218 @@
+#include "storage/rocks_engine.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "glog/logging.h"
+#include "rocksdb/cache.h"
+#include "rocksdb/convenience.h"
+#include "rocksdb/db.h"
+#include "rocksdb/filter_policy.h"
+#include "rocksdb/listener.h"
+#include "rocksdb/rate_limiter.h"
+#include "rocksdb/slice_transform.h"
+#include "rocksdb/table.h"
+#include "rocksdb/utilities/checkpoint.h"
+#include "rocksdb/write_buffer_manager.h"
+#include "storage/keys.h"
+
+namespace regent::storage {
+namespace {
+
+rocksdb::Slice ToSlice(std::string_view bytes) { return rocksdb::Slice(bytes.data(), bytes.size()); }
+std::string_view ToView(const rocksdb::Slice& slice) { return std::string_view(slice.data(), slice.size()); }
+
+// The filters know the keys of version rows: everything of the row before its revision.
+class KeyPrefixTransform final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "regent.KeyPrefix.1"; }
+  bool InDomain(const rocksdb::Slice& row) const override {
+    return row.size() > kPositionBytes && row[0] == kVersionRows;
+  }
+  rocksdb::Slice Transform(const rocksdb::Slice& row) const override {
+    return rocksdb::Slice(row.data(), row.size() - kPositionBytes);
+  }
+  bool FullLengthEnabled(size_t* /*length*/) const override { return false; }
+};
+
+// After a failed flush or compaction this release may hang or leak; the log has everything, so stop and replay.
+class FailStop final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    LOG(FATAL) << "the store's disk failed in the background (reason " << static_cast<int>(reason)
+               << "): " << error->ToString();
+  }
+};
+
+class RocksIterator final : public RowIterator {
+ public:
+  RocksIterator(rocksdb::DB* db, std::string upper_bound, Scope scope)
+      : upper_bound_(std::move(upper_bound)), upper_bound_slice_(upper_bound_) {
+    rocksdb::ReadOptions options;
+    options.iterate_upper_bound = &upper_bound_slice_;
+    options.prefix_same_as_start = scope == Scope::kOneKey;
+    options.total_order_seek = scope != Scope::kOneKey;
+    iterator_.reset(db->NewIterator(options));
+  }
+
+  void Seek(std::string_view row) override {
+    iterator_->Seek(ToSlice(row));
+    CheckStatus();
+  }
+  void Next() override {
+    iterator_->Next();
+    CheckStatus();
+  }
+  bool Valid() const override { return iterator_->Valid(); }
+  std::string_view row() const override { return ToView(iterator_->key()); }
+  std::string_view value() const override { return ToView(iterator_->value()); }
+
+ private:
+  void CheckStatus() const {
+    if (!iterator_->Valid()) CHECK(iterator_->status().ok()) << "the store cannot be read: " << iterator_->status().ToString();
+  }
+
+  const std::string upper_bound_;
+  const rocksdb::Slice upper_bound_slice_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+class RocksEngine final : public Engine {
+ public:
+  RocksEngine(std::unique_ptr<rocksdb::DB> db, uint64_t generation) : db_(std::move(db)), generation_(generation) {}
+
+  bool Get(std::string_view row, std::string* value) const override {
+    return Read(rocksdb::ReadOptions(), row, value);
+  }
+
+  std::unique_ptr<RowIterator> Iterate(std::string upper_bound, Scope scope) const override {
+    return std::make_unique<RocksIterator>(db_.get(), std::move(upper_bound), scope);
+  }
+
+  void Write(const Batch& batch) override {
+    rocksdb::WriteBatch rows(batch.size_bytes() + 64);
+    for (size_t i = 0; i < batch.count(); ++i) {
+      const Batch::Operation operation = batch.at(i);
+      if (operation.put) {
+        rows.Put(ToSlice(operation.row), ToSlice(operation.value));
+      } else {
+        rows.Delete(ToSlice(operation.row));
+      }
+    }
+    rocksdb::WriteOptions options;
+    options.disableWAL = true;
+    const rocksdb::Status status = db_->Write(options, &rows);
+    CHECK(status.ok()) << "the store cannot be written: " << status.ToString();
+  }
+
+  absl::Status Flush() override {
+    rocksdb::FlushOptions options;
+    options.wait = true;
+    options.allow_write_stall = true;
+    const rocksdb::Status status = db_->Flush(options);
+    if (!status.ok()) return absl::InternalError("the store cannot be flushed: " + status.ToString());
+    return absl::OkStatus();
+  }
+
+  std::optional<std::string> GetPersisted(std::string_view row) const override {
+    rocksdb::ReadOptions options;
+    options.read_tier = rocksdb::kPersistedTier;
+    std::string value;
+    if (!Read(options, row, &value)) return std::nullopt;
+    return value;
+  }
+
+  void DropRange(std::string_view begin, std::string_view end) override {
+    const rocksdb::Slice first = ToSlice(begin);
+    const rocksdb::Slice last = ToSlice(end);
+    const rocksdb::Status status =
+        rocksdb::DeleteFilesInRange(db_.get(), db_->DefaultColumnFamily(), &first, &last, /*include_end=*/false);
+    LOG_IF(WARNING, !status.ok()) << "files of purged events stay: " << status.ToString();
+  }
+
+  // A log_size_for_flush above 0 would skip the flush when there is no write-ahead log.
+  absl::Status Checkpoint(const std::string& directory) override {
+    if (absl::Status flushed = Flush(); !flushed.ok()) return flushed;
+    rocksdb::Checkpoint* made = nullptr;
+    rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    if (status.ok()) status = checkpoint->CreateCheckpoint(directory, /*log_size_for_flush=*/0);
+    if (!status.ok()) return absl::InternalError("no checkpoint of the store: " + status.ToString());
+    return absl::OkStatus();
+  }
+
+  uint64_t generation() const override { return generation_; }
+
+ private:
+  bool Read(const rocksdb::ReadOptions& options, std::string_view row, std::string* value) const {
+    const rocksdb::Status status = db_->Get(options, ToSlice(row), value);
+    CHECK(status.ok() || status.IsNotFound()) << "the store cannot be read: " << status.ToString();
+    return status.ok();
+  }
+
+  const std::unique_ptr<rocksdb::DB> db_;
+  const uint64_t generation_;
+};
+
+rocksdb::CompressionType FastCompression() {
+  const std::vector<rocksdb::CompressionType> supported = rocksdb::GetSupportedCompressions();
+  const bool lz4 = std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
+  return lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
+}
+
+rocksdb::BlockBasedTableOptions TableOptions(std::shared_ptr<rocksdb::Cache> cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = std::move(cache);
+  table.block_size = 16 << 10;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.whole_key_filtering = false;  // every version row is found by the prefix of its key
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.format_version = 5;
+  return table;
+}
+
+rocksdb::Options MakeOptions(const RocksOptions& options) {
+  const uint64_t memtable_bytes = std::clamp<uint64_t>(options.memory_bytes / 8, 1 << 20, 64 << 20);
+  const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(options.memory_bytes, /*num_shard_bits=*/4);
+  rocksdb::Options result;
+  result.create_if_missing = true;
+  result.paranoid_checks = true;
+  result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 2, cache);
+  result.write_buffer_size = memtable_bytes;
+  result.max_write_buffer_number = 4;
+  result.prefix_extractor = std::make_shared<KeyPrefixTransform>();
+  result.memtable_prefix_bloom_size_ratio = 0.05;
+  result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(cache)));
+  result.compression = FastCompression();
+  result.level_compaction_dynamic_level_bytes = true;
+  result.target_file_size_base = memtable_bytes;
+  result.max_bytes_for_level_base = 4 * memtable_bytes;
+  result.max_background_jobs = static_cast<int>(options.background_threads);
+  result.rate_limiter.reset(rocksdb::NewGenericRateLimiter(static_cast<int64_t>(options.flush_bytes_per_second)));
+  result.bytes_per_sync = 1 << 20;
+  result.avoid_flush_during_shutdown = true;
+  result.avoid_unnecessary_blocking_io = true;
+  result.max_open_files = 1000;
+  result.keep_log_file_num = 2;
+  result.max_log_file_size = 4 << 20;
+  result.max_manifest_file_size = 16 << 20;
+  result.stats_dump_period_sec = 0;
+  result.stats_persist_period_sec = 0;
+  result.listeners.push_back(std::make_shared<FailStop>());
+  return result;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Engine>> OpenRocksEngine(const std::string& directory, uint64_t generation,
+                                                        const RocksOptions& options) {
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(MakeOptions(options), directory, &db);
+  if (!status.ok()) return absl::DataLossError("the store in " + directory + " cannot be opened: " + status.ToString());
+  return std::make_shared<RocksEngine>(std::unique_ptr<rocksdb::DB>(db), generation);
+}
+
+}  // namespace regent::storage

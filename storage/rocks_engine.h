@@ -1,0 +1,25 @@
+// The engine on RocksDB: one column family, no write-ahead log of its own (the Raft log is the log), memory within one
+// budget, and the end of the process on the first background error: the log is replayed at the next start.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "storage/engine.h"
+
+namespace regent::storage {
+
+struct RocksOptions {
+  uint64_t memory_bytes = 256 << 20;              // block cache, and memtables inside it
+  uint64_t flush_bytes_per_second = 64 << 20;     // of flushes and compactions together; the log's sync shares the disk
+  uint32_t background_threads = 2;
+};
+
+// Creates the store when `directory` (whose parent exists) is empty. `generation` tells it from the ones before it.
+// Closing does not flush: an engine that is dropped leaves what a crash leaves.
+absl::StatusOr<std::shared_ptr<Engine>> OpenRocksEngine(const std::string& directory, uint64_t generation,
+                                                        const RocksOptions& options);
+
+}  // namespace regent::storage
