@@ -1,0 +1,26 @@
+// What a run has really exercised. A counter that stays at zero in a long run is a failure: the run proved less than it
+// says.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace regent::model {
+
+class Coverage {
+ public:
+  // Declares every counter, so that one that is never met is seen.
+  Coverage();
+  void Count(const std::string& name, uint64_t times = 1);
+  uint64_t Get(const std::string& name) const;
+
+  std::string Table() const;
+  // The names of counters below their minimum, "" when there is none.
+  std::string Missing() const;
+
+ private:
+  std::map<std::string, uint64_t> counters_;
+};
+
+}  // namespace regent::model

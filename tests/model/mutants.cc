@@ -1,0 +1,152 @@
+#include "tests/model/mutants.h"
+
+#include <utility>
+
+namespace regent::model {
+namespace {
+
+using storage::Event;
+using storage::EventBatch;
+
+class SpoiledView : public storage::View {
+ public:
+  SpoiledView(std::shared_ptr<const storage::View> view, Mutant mutant, int64_t size_added)
+      : view_(std::move(view)), mutant_(mutant), size_added_(size_added) {}
+
+  const storage::View& inner() const { return *view_; }
+
+  api::Revision revision() const override { return view_->revision(); }
+  api::Revision compacted() const override { return view_->compacted(); }
+  int64_t logical_size() const override { return view_->logical_size() + size_added_; }
+  int64_t logical_size_in_use() const override { return view_->logical_size_in_use(); }
+  uint64_t applied_index() const override { return view_->applied_index(); }
+
+  absl::StatusOr<api::RangeResult> Range(const api::RangeRequest& request) const override {
+    absl::StatusOr<api::RangeResult> result = view_->Range(request);
+    if (!result.ok()) return result;
+    const bool old = request.revision.value > 0 && request.revision.value < view_->revision().value;
+    if (mutant_ == Mutant::kCountAtOldRevision && old && result->count > 0) ++result->count;
+    if (mutant_ == Mutant::kMoreAtExactLimit && result->kvs.count() > 0 && result->kvs.count() == request.limit) result->more = true;
+    return result;
+  }
+
+  absl::StatusOr<api::TxnResult> ReadTxn(const api::TxnRequest& request) const override { return view_->ReadTxn(request); }
+
+  absl::StatusOr<storage::EventSlice> Events(std::string_view key, std::string_view range_end, api::Revision from, bool previous,
+                                             size_t events_max) const override {
+    absl::StatusOr<storage::EventSlice> slice = view_->Events(key, range_end, from, previous, events_max);
+    if (mutant_ != Mutant::kDroppedEvent || !slice.ok() || slice->events == nullptr || slice->events->events.size() < 3) return slice;
+    auto fewer = std::make_shared<EventBatch>(*slice->events);
+    fewer->events.erase(fewer->events.begin() + 1);
+    slice->events = std::move(fewer);
+    return slice;
+  }
+
+ private:
+  std::shared_ptr<const storage::View> view_;
+  Mutant mutant_;
+  int64_t size_added_;
+};
+
+class SpoiledStateMachine : public storage::StateMachine {
+ public:
+  SpoiledStateMachine(std::unique_ptr<StateMachine> machine, std::shared_ptr<storage::Engine> engine, Mutant mutant, Start start)
+      : machine_(std::move(machine)),
+        engine_(std::move(engine)),
+        mutant_(mutant),
+        lose_next_(mutant == Mutant::kWriteLostAtRestart && start == Start::kAfterCrash) {}
+
+  storage::ApplyOutcome Apply(std::span<const raft::Entry> turn, const storage::WantsPrevious& wants_previous) override {
+    std::vector<raft::Entry> entries(turn.begin(), turn.end());
+    if (lose_next_ && !entries.empty()) {
+      entries.back() = raft::Entry{.index = entries.back().index, .term = entries.back().term};  // no data: it does nothing
+      lose_next_ = false;
+    }
+    const int64_t size = machine_->view()->logical_size();
+    storage::ApplyOutcome outcome = machine_->Apply(entries, wants_previous);
+    if (mutant_ == Mutant::kSizeKeepsDeadBytes && outcome.compacted) {
+      size_added_ += std::max<int64_t>(0, size - machine_->view()->logical_size());
+    }
+    if (mutant_ == Mutant::kWrongPrevious && outcome.events != nullptr) outcome.events = WithWrongPrevious(*outcome.events);
+    return outcome;
+  }
+
+  raft::Index applied() const override { return machine_->applied(); }
+  raft::Term applied_term() const override { return machine_->applied_term(); }
+  std::shared_ptr<const storage::View> view() const override {
+    return std::make_shared<SpoiledView>(machine_->view(), mutant_, size_added_);
+  }
+  std::vector<storage::LeaseInfo> Leases() const override { return machine_->Leases(); }
+  std::optional<storage::LeaseInfo> FindLease(api::LeaseId id) const override { return machine_->FindLease(id); }
+  std::vector<std::string> LeaseKeys(api::LeaseId id) const override {
+    std::vector<std::string> keys = machine_->LeaseKeys(id);
+    if (mutant_ == Mutant::kLeaseForgetsKey && keys.size() > 2) keys.pop_back();
+    return keys;
+  }
+  std::vector<api::AlarmMember> Alarms() const override { return machine_->Alarms(); }
+
+  std::optional<storage::PurgePlan> PlanPurge(const storage::View& view, size_t events_max) const override {
+    const auto* spoiled = dynamic_cast<const SpoiledView*>(&view);
+    return machine_->PlanPurge(spoiled == nullptr ? view : spoiled->inner(), events_max);
+  }
+  void RunPurge(const storage::PurgePlan& plan) override {
+    storage::PurgePlan spoiled = plan;
+    if (mutant_ == Mutant::kPurgeTakesLiveRow && !plan.rows.empty()) {
+      const std::unique_ptr<storage::RowIterator> rows = engine_->Iterate("w", storage::Scope::kRange);
+      rows->Seek("v");
+      if (rows->Valid()) spoiled.rows.emplace_back(rows->row());
+    }
+    machine_->RunPurge(spoiled);
+  }
+
+  std::optional<raft::Entry> configuration() const override { return machine_->configuration(); }
+  absl::StatusOr<raft::Index> Flush() override { return machine_->Flush(); }
+  absl::StatusOr<raft::Index> PersistedApplied() const override { return machine_->PersistedApplied(); }
+  uint64_t digest() const override { return machine_->digest(); }
+
+ private:
+  static std::shared_ptr<const EventBatch> WithWrongPrevious(const EventBatch& events) {
+    auto spoiled = std::make_shared<EventBatch>(events);
+    for (Event& event : spoiled->events) {
+      if (event.previous && event.type == Event::Type::kPut) event.previous = event.rest;
+    }
+    return spoiled;
+  }
+
+  std::unique_ptr<StateMachine> machine_;
+  std::shared_ptr<storage::Engine> engine_;
+  Mutant mutant_;
+  bool lose_next_;
+  int64_t size_added_ = 0;
+};
+
+}  // namespace
+
+const std::vector<MutantName>& AllMutants() {
+  static const std::vector<MutantName> all = {
+      {Mutant::kDroppedEvent, "dropped-event"},
+      {Mutant::kCountAtOldRevision, "count-at-old-revision"},
+      {Mutant::kWrongPrevious, "wrong-previous"},
+      {Mutant::kWriteLostAtRestart, "write-lost-at-restart"},
+      {Mutant::kLeaseForgetsKey, "lease-forgets-key"},
+      {Mutant::kPurgeTakesLiveRow, "purge-takes-live-row"},
+      {Mutant::kSizeKeepsDeadBytes, "size-keeps-dead-bytes"},
+      {Mutant::kMoreAtExactLimit, "more-at-exact-limit"},
+  };
+  return all;
+}
+
+std::optional<Mutant> FindMutant(std::string_view name) {
+  for (const MutantName& entry : AllMutants()) {
+    if (entry.name == name) return entry.mutant;
+  }
+  return std::nullopt;
+}
+
+std::unique_ptr<storage::StateMachine> Spoil(std::unique_ptr<storage::StateMachine> machine,
+                                             std::shared_ptr<storage::Engine> engine, Mutant mutant, Start start) {
+  if (mutant == Mutant::kNone) return machine;
+  return std::make_unique<SpoiledStateMachine>(std::move(machine), std::move(engine), mutant, start);
+}
+
+}  // namespace regent::model

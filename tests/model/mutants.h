@@ -1,0 +1,40 @@
+// Planted bugs. Each wraps the real state machine and spoils one thing that has once been a bug of a store like this
+// one; the model test must find every one of them, or it proves nothing.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/state_machine.h"
+
+namespace regent::model {
+
+enum class Mutant : uint8_t {
+  kNone,
+  kDroppedEvent,         // a catch-up read leaves one event out
+  kCountAtOldRevision,   // one too many, at revisions of the past alone
+  kWrongPrevious,        // an event shows the new version as the previous one
+  kWriteLostAtRestart,   // the replay after a crash forgets a write
+  kLeaseForgetsKey,      // a lease with several keys loses sight of one
+  kPurgeTakesLiveRow,    // the purge deletes a version that is still visible
+  kSizeKeepsDeadBytes,   // the logical size does not go down with a compaction
+  kMoreAtExactLimit,     // `more` although the limit was just enough
+};
+
+struct MutantName {
+  Mutant mutant;
+  std::string_view name;
+};
+const std::vector<MutantName>& AllMutants();  // without kNone
+std::optional<Mutant> FindMutant(std::string_view name);
+
+enum class Start : uint8_t { kFresh, kAfterCrash };
+
+// `machine` itself for kNone. `engine` is the one under it.
+std::unique_ptr<storage::StateMachine> Spoil(std::unique_ptr<storage::StateMachine> machine,
+                                             std::shared_ptr<storage::Engine> engine, Mutant mutant, Start start);
+
+}  // namespace regent::model
