@@ -1,0 +1,181 @@
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "server/runtime/mailbox.h"
+#include "server/runtime/pool.h"
+#include "server/runtime/thread_loop.h"
+
+namespace regent::server {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Waits for a count without a clock of its own; a test that hangs is ended by the runner.
+class Latch {
+ public:
+  void Arrive() {
+    MutexLock lock(mutex_);
+    ++count_;
+    condition_.NotifyAll();
+  }
+  void WaitFor(int count) {
+    MutexLock lock(mutex_);
+    while (count_ < count) condition_.Wait(mutex_);
+  }
+
+ private:
+  Mutex mutex_;
+  Condition condition_;
+  int count_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+TEST(ThreadLoop, RunsTheTasksOfEachThreadInTheOrderPostedOneAtATime) {
+  for (const Duration spin : {Duration(0us), Duration(50us)}) {
+    constexpr int kThreads = 4;
+    constexpr int kTasks = 5000;
+    std::vector<int> next(kThreads, 0);  // touched by the loop alone, without a lock
+    int total = 0;
+    {
+      ThreadLoop loop({.name = "test", .spin_max = spin});
+      std::vector<std::thread> threads;
+      for (int t = 0; t < kThreads; ++t) {
+        threads.emplace_back([&, t] {
+          for (int i = 0; i < kTasks; ++i) {
+            loop.Post([&, t, i] {
+              EXPECT_EQ(next[t], i);
+              ++next[t];
+              ++total;
+            });
+          }
+        });
+      }
+      for (std::thread& thread : threads) thread.join();
+      loop.Stop();
+    }
+    EXPECT_EQ(total, kThreads * kTasks);
+  }
+}
+
+TEST(ThreadLoop, WakesUpForATaskPostedWhileItSleeps) {
+  ThreadLoop loop({.name = "test"});
+  for (int i = 0; i < 200; ++i) {
+    Latch latch;
+    loop.Post([&] { latch.Arrive(); });
+    latch.WaitFor(1);
+  }
+}
+
+TEST(ThreadLoop, RunsTimersInTheOrderOfTheirTimesAndNotEarly) {
+  ThreadLoop loop({.name = "test"});
+  Latch latch;
+  std::vector<int> order;
+  const MonotonicTime start = loop.Now();
+  loop.PostAfter(30ms, [&] {
+    EXPECT_GE(loop.Now() - start, 30ms);
+    order.push_back(3);
+    latch.Arrive();
+  });
+  loop.PostAfter(10ms, [&] {
+    EXPECT_GE(loop.Now() - start, 10ms);
+    order.push_back(1);
+    latch.Arrive();
+  });
+  loop.PostAfter(20ms, [&] {
+    order.push_back(2);
+    latch.Arrive();
+  });
+  latch.WaitFor(3);
+  EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
+}
+
+TEST(ThreadLoop, ATimerRunsWhileTasksKeepComing) {
+  ThreadLoop loop({.name = "test"});
+  Latch latch;
+  std::atomic<bool> done{false};
+  std::function<void()> again = [&] {
+    if (!done) loop.Post([&] { again(); });
+  };
+  loop.Post([&] { again(); });
+  loop.PostAfter(5ms, [&] {
+    done = true;
+    latch.Arrive();
+  });
+  latch.WaitFor(1);
+  loop.Stop();
+}
+
+TEST(ThreadLoop, ATimerCancelledOnTheLoopDoesNotRunEvenWhenItIsDue) {
+  ThreadLoop loop({.name = "test"});
+  Latch latch;
+  bool ran = false;
+  loop.Post([&] {
+    const Loop::TimerId second = loop.PostAfter(1ms, [&] { ran = true; });
+    loop.PostAfter(0ms, [&, second] {
+      const MonotonicTime until = loop.Now() + 3ms;
+      while (loop.Now() < until) {
+      }
+      loop.Cancel(second);
+    });
+    loop.PostAfter(20ms, [&] { latch.Arrive(); });
+  });
+  latch.WaitFor(1);
+  EXPECT_FALSE(ran);
+}
+
+TEST(ThreadLoop, StopRunsWhatWasPostedDropsTimersAndLaterTasks) {
+  ThreadLoop loop({.name = "test"});
+  int ran = 0;
+  auto held = std::make_shared<int>(0);
+  loop.PostAfter(1h, [&, held] { ran += 1000; });
+  for (int i = 0; i < 100; ++i) loop.Post([&] { ++ran; });
+  loop.Stop();
+  loop.Post([&, held] { ran += 1000; });
+  loop.Stop();
+  EXPECT_EQ(ran, 100);
+}
+
+TEST(Pool, RunsTasksAndTimersOnSeveralThreadsAndDrainsAtStop) {
+  std::atomic<int> ran{0};
+  Latch both;
+  {
+    Pool pool("pool", 2);
+    for (int i = 0; i < 2; ++i) {
+      pool.Post([&] {
+        both.Arrive();
+        both.WaitFor(2);  // hangs unless the two run at the same time
+      });
+    }
+    Latch timer;
+    pool.PostAfter(1ms, [&] { timer.Arrive(); });
+    timer.WaitFor(1);
+    for (int i = 0; i < 1000; ++i) pool.Post([&] { ++ran; });
+  }
+  EXPECT_EQ(ran, 1000);
+}
+
+TEST(Mailbox, SaysWhoPostsRefusesWhenFullAndKeepsTheOrder) {
+  Mailbox<std::unique_ptr<int>> box(2);
+  auto item = [](int value) { return std::make_unique<int>(value); };
+  auto one = item(1), two = item(2), three = item(3);
+  using Put = Mailbox<std::unique_ptr<int>>::Put;
+  EXPECT_EQ(box.Add(one), Put::kFirst);
+  EXPECT_EQ(box.Add(two), Put::kMore);
+  EXPECT_EQ(box.Add(three), Put::kFull);
+  EXPECT_EQ(*three, 3);
+  std::vector<std::unique_ptr<int>> taken;
+  box.Take(taken);
+  ASSERT_EQ(taken.size(), 2u);
+  EXPECT_EQ(*taken[0], 1);
+  EXPECT_EQ(*taken[1], 2);
+  EXPECT_EQ(box.Add(three), Put::kFirst);
+  box.Close();
+  auto four = item(4);
+  EXPECT_EQ(box.Add(four), Put::kClosed);
+}
+
+}  // namespace
+}  // namespace regent::server
