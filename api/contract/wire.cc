@@ -4,9 +4,66 @@ namespace regent::api {
 namespace {
 
 constexpr uint64_t kFieldNumberMax = (1u << 29) - 1;
+constexpr int kGroupDepthMax = 64;
 constexpr int kEventsField = 11;
 
+constexpr WireType TypeOf(uint32_t tag) { return static_cast<WireType>(tag & 7); }
+
 }  // namespace
+
+std::optional<WireField> WireReader::Next() {
+  while (!malformed_ && !rest_.empty()) {
+    WireField field;
+    if (!ReadTag(&field.tag)) {
+      malformed_ = true;
+    } else if (TypeOf(field.tag) == WireType::kGroup) {
+      malformed_ = !SkipGroup(field.tag >> 3, 0);
+    } else if (ReadPayload(&field)) {
+      return field;
+    } else {
+      malformed_ = true;
+    }
+  }
+  return std::nullopt;
+}
+
+bool WireReader::ReadPayload(WireField* field) {
+  switch (TypeOf(field->tag)) {
+    case WireType::kVarint: return ReadVarint(&field->varint);
+    case WireType::kFixed64: return ReadFixed(8, &field->varint);
+    case WireType::kFixed32: return ReadFixed(4, &field->varint);
+    case WireType::kBytes: {
+      uint64_t size = 0;
+      if (!ReadVarint(&size) || size > rest_.size()) return false;
+      field->bytes = rest_.substr(0, size);
+      rest_.remove_prefix(size);
+      return true;
+    }
+    case WireType::kGroup:
+    case WireType::kGroupEnd: break;
+  }
+  return false;
+}
+
+bool WireReader::SkipGroup(uint32_t field_number, int depth) {
+  while (!rest_.empty()) {
+    WireField field;
+    if (!ReadTag(&field.tag)) return false;
+    if (TypeOf(field.tag) == WireType::kGroupEnd) return field.tag >> 3 == field_number;
+    const bool skipped = TypeOf(field.tag) == WireType::kGroup
+                             ? depth < kGroupDepthMax && SkipGroup(field.tag >> 3, depth + 1)
+                             : ReadPayload(&field);
+    if (!skipped) return false;
+  }
+  return false;
+}
+
+bool WireReader::ReadTag(uint32_t* tag) {
+  uint64_t value = 0;
+  if (!ReadVarint(&value) || value >> 3 == 0 || value >> 3 > kFieldNumberMax) return false;
+  *tag = static_cast<uint32_t>(value);
+  return true;
+}
 
 bool WireReader::ReadVarint(uint64_t* value) {
   uint64_t result = 0;
@@ -31,37 +88,6 @@ bool WireReader::ReadFixed(size_t size, uint64_t* value) {
   return true;
 }
 
-std::optional<WireField> WireReader::Next() {
-  if (malformed_ || rest_.empty()) return std::nullopt;
-  uint64_t tag = 0;
-  if (!ReadVarint(&tag)) return Malformed();
-  const uint64_t number = tag >> 3;
-  if (number == 0 || number > kFieldNumberMax) return Malformed();
-
-  WireField field;
-  field.number = static_cast<int>(number);
-  field.type = static_cast<WireType>(tag & 7);
-  switch (field.type) {
-    case WireType::kVarint:
-      if (!ReadVarint(&field.varint)) return Malformed();
-      return field;
-    case WireType::kFixed64:
-      if (!ReadFixed(8, &field.varint)) return Malformed();
-      return field;
-    case WireType::kFixed32:
-      if (!ReadFixed(4, &field.varint)) return Malformed();
-      return field;
-    case WireType::kBytes: {
-      uint64_t size = 0;
-      if (!ReadVarint(&size) || size > rest_.size()) return Malformed();
-      field.bytes = rest_.substr(0, size);
-      rest_.remove_prefix(size);
-      return field;
-    }
-  }
-  return Malformed();
-}
-
 std::string EncodeKeyValueRest(Revision create_revision, Revision mod_revision, int64_t version, std::string_view value,
                                LeaseId lease) {
   std::string out;
@@ -77,19 +103,17 @@ std::string EncodeKeyValueRest(Revision create_revision, Revision mod_revision, 
 absl::StatusOr<KeyValueRest> DecodeKeyValueRest(std::string_view rest) {
   KeyValueRest result;
   WireReader reader(rest);
-  int previous = 1;
+  uint32_t previous = 0;
   while (std::optional<WireField> field = reader.Next()) {
-    const WireType wanted = field->number == 5 ? WireType::kBytes : WireType::kVarint;
-    if (field->number <= previous || field->number > 6 || field->type != wanted) {
-      return absl::DataLossError("a stored key-value has an unexpected field " + std::to_string(field->number));
-    }
-    previous = field->number;
-    switch (field->number) {
-      case 2: result.create_revision = {field->int64()}; break;
-      case 3: result.mod_revision = {field->int64()}; break;
-      case 4: result.version = field->int64(); break;
-      case 5: result.value = field->bytes; break;
-      case 6: result.lease = {field->int64()}; break;
+    if (field->tag <= previous) return absl::DataLossError("a stored key-value has its fields out of order");
+    previous = field->tag;
+    switch (field->tag) {
+      case VarintTag(2): result.create_revision = {field->int64()}; break;
+      case VarintTag(3): result.mod_revision = {field->int64()}; break;
+      case VarintTag(4): result.version = field->int64(); break;
+      case BytesTag(5): result.value = field->bytes; break;
+      case VarintTag(6): result.lease = {field->int64()}; break;
+      default: return absl::DataLossError("a stored key-value has a field of tag " + std::to_string(field->tag));
     }
   }
   if (reader.malformed()) return absl::DataLossError("a stored key-value is malformed");

@@ -22,7 +22,7 @@
 
 namespace regent::api {
 
-enum class WireType : uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
+enum class WireType : uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kGroup = 3, kGroupEnd = 4, kFixed32 = 5 };
 
 // ---- writing -----------------------------------------------------------------------------------------------------
 
@@ -82,22 +82,28 @@ inline void AppendBytes(std::string& out, int field, std::string_view value) {
 
 // ---- reading -----------------------------------------------------------------------------------------------------
 
+// The tag of a field number with the type that its declaration wants. A field of another type is an unknown field, and
+// unknown fields are ignored; so a decoder is a switch over these.
+constexpr uint32_t VarintTag(int field) { return static_cast<uint32_t>(field) << 3; }
+constexpr uint32_t BytesTag(int field) { return static_cast<uint32_t>(field) << 3 | 2; }
+
 // One field as read; `bytes` points into the input.
 struct WireField {
-  int number = 0;
-  WireType type = WireType::kVarint;
-  uint64_t varint = 0;     // kVarint, kFixed64, kFixed32
-  std::string_view bytes;  // kBytes
+  uint32_t tag = 0;
+  uint64_t varint = 0;     // types 0, 1, 5
+  std::string_view bytes;  // type 2
 
   int64_t int64() const { return static_cast<int64_t>(varint); }
   bool boolean() const { return varint != 0; }
 };
 
-// Goes through the fields of one message and allocates nothing. Groups (types 3 and 4), field number 0, varints of more
-// than ten bytes and lengths beyond the input are malformed.
+// Goes through the fields of one message and allocates nothing. Groups (types 3 and 4, which nobody sends any more) are
+// skipped. Field number 0, varints of more than 64 bits and lengths beyond the input are malformed.
 //
 //   WireReader reader(bytes);
-//   while (std::optional<WireField> field = reader.Next()) { ... }
+//   while (std::optional<WireField> field = reader.Next()) {
+//     switch (field->tag) { case BytesTag(1): ... }
+//   }
 //   if (reader.malformed()) ...
 class WireReader {
  public:
@@ -109,7 +115,9 @@ class WireReader {
  private:
   bool ReadVarint(uint64_t* value);
   bool ReadFixed(size_t size, uint64_t* value);
-  std::nullopt_t Malformed() { return malformed_ = true, std::nullopt; }
+  bool ReadTag(uint32_t* tag);
+  bool ReadPayload(WireField* field);
+  bool SkipGroup(uint32_t field_number, int depth);
 
   std::string_view rest_;
   bool malformed_ = false;

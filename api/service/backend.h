@@ -71,7 +71,7 @@ struct StatusResult {
 
 struct WatchCreate {
   int64_t watch_id = 0;  // 0: the stream picks one
-  std::string key;       // as the wire says it: an empty key is "\0"
+  std::string key;       // never empty: the service makes "\0" of an empty one
   std::string range_end;
   Revision start_revision;  // 0: from now
   bool progress_notify = false;
@@ -90,7 +90,7 @@ struct WatchMessage {
   bool canceled = false;
   Revision compact_revision;
   std::string cancel_reason;
-  bool fragment = false;
+  bool fragment = false;  // the watch was created with `fragment`: the sink may split the message between events
   std::vector<SharedBytes> events;
 };
 

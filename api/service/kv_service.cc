@@ -1,0 +1,106 @@
+#include "api/service/kv_service.h"
+
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "api/contract/status_macros.h"
+#include "api/contract/validate.h"
+#include "api/service/encode.h"
+#include "api/service/propose.h"
+
+namespace regent::api {
+namespace {
+
+// The answer lives as long as the pieces of it that are on their way.
+template <typename Result>
+WireMessage EncodeAnswer(const Header& header, Result result) {
+  return Encode(header, std::make_shared<const Result>(std::move(result)));
+}
+
+template <typename Result>
+Done<Result> AnswerTo(ServiceContext& context, std::shared_ptr<Call> call) {
+  return [&context, call = std::move(call)](absl::StatusOr<Result> result) {
+    if (!result.ok()) return Fail(*call, result.status());
+    const Header header = context.HeaderAt(result->revision);
+    Answer(*call, EncodeAnswer(header, *std::move(result)));
+  };
+}
+
+void Range(ServiceContext& context, std::shared_ptr<Call> call, RangeRequest request) {
+  if (absl::Status status = Validate(request); !status.ok()) return Fail(*call, status);
+  const MonotonicTime deadline = context.Deadline(*call);
+  context.backend().Range(std::move(request), deadline, AnswerTo<RangeResult>(context, std::move(call)));
+}
+
+template <typename Request>
+absl::Status DecodeFor(const ServiceContext&, std::string_view bytes, Request& out) {
+  return Decode(bytes, out);
+}
+absl::Status DecodeFor(const ServiceContext& context, std::string_view bytes, TxnRequest& out) {
+  return Decode(bytes, context.options().max_txn_ops, out);
+}
+
+template <typename Request>
+absl::Status ValidateFor(const ServiceContext&, const Request& request) {
+  return Validate(request);
+}
+absl::Status ValidateFor(const ServiceContext& context, const TxnRequest& request) {
+  return Validate(request, context.options().max_txn_ops);
+}
+
+// Everything that decides whether a write is taken, with the bytes at hand because their number counts.
+template <typename Request>
+absl::Status Take(const ServiceContext& context, const Call& call, std::string_view bytes, Request& request) {
+  REGENT_RETURN_IF_ERROR(DecodeFor(context, bytes, request));
+  REGENT_RETURN_IF_ERROR(context.Admit(call));
+  return ValidateFor(context, request);
+}
+
+template <typename Request, typename Result>
+void Write(ServiceContext& context, std::shared_ptr<Call> call, Request request, size_t request_bytes) {
+  if (absl::Status status = context.CheckSize(request_bytes); !status.ok()) return Fail(*call, status);
+  Propose<Result>(context, std::move(call), std::move(request), &EncodeAnswer<Result>);
+}
+
+template <typename Request, typename Result>
+Method WriteMethod(ServiceContext& context, std::string path) {
+  const auto run = [&context](std::shared_ptr<Call> call, std::string_view bytes) {
+    Request request;
+    if (absl::Status status = Take(context, *call, bytes, request); !status.ok()) return Fail(*call, status);
+    Write<Request, Result>(context, std::move(call), std::move(request), bytes.size());
+  };
+  return {.path = std::move(path), .kind = Method::Kind::kUnary, .unary = run, .stream = nullptr};
+}
+
+Method TxnMethod(ServiceContext& context, std::string path) {
+  const auto run = [&context](std::shared_ptr<Call> call, std::string_view bytes) {
+    TxnRequest request;
+    if (absl::Status status = Take(context, *call, bytes, request); !status.ok()) return Fail(*call, status);
+    if (!IsReadOnly(request)) {
+      return Write<TxnRequest, TxnResult>(context, std::move(call), std::move(request), bytes.size());
+    }
+    const MonotonicTime deadline = context.Deadline(*call);
+    context.backend().ReadTxn(std::move(request), deadline, AnswerTo<TxnResult>(context, std::move(call)));
+  };
+  return {.path = std::move(path), .kind = Method::Kind::kUnary, .unary = run, .stream = nullptr};
+}
+
+void Compact(ServiceContext& context, std::shared_ptr<Call> call, CompactionRequest request) {
+  Propose<CompactionResult>(context, std::move(call), request,
+                            [](const Header& header, const CompactionResult&) { return EncodeHeaderOnly(header); });
+}
+
+}  // namespace
+
+std::vector<Method> KvMethods(ServiceContext& context) {
+  return {
+      Unary<RangeRequest>(context, "/etcdserverpb.KV/Range", &Range),
+      WriteMethod<PutRequest, PutResult>(context, "/etcdserverpb.KV/Put"),
+      WriteMethod<DeleteRangeRequest, DeleteRangeResult>(context, "/etcdserverpb.KV/DeleteRange"),
+      TxnMethod(context, "/etcdserverpb.KV/Txn"),
+      Unary<CompactionRequest>(context, "/etcdserverpb.KV/Compact", &Compact),
+  };
+}
+
+}  // namespace regent::api
