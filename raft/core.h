@@ -15,9 +15,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <span>
 #include <variant>
-#include <vector>
 
 #include "raft/message.h"
 #include "raft/options.h"
@@ -58,7 +57,8 @@ class Core {
 
   // Inputs of clients. O(1) for an entry; messages and the durable step are formed by TakeOutput for all of a turn.
   ProposeResult Propose(Bytes data);
-  ProposeResult ProposeBatch(std::vector<Bytes> batch);  // all or none, contiguous; Proposed names the last
+  // All or none, contiguous; Proposed names the last. Moves from `batch` when it returns Proposed.
+  ProposeResult ProposeBatch(std::span<Bytes> batch);
   ProposeResult ProposeConfiguration(const Configuration& configuration);  // kUnsupported yet
   ProposeResult TransferLeadership(NodeId to);                             // kUnsupported yet
   // False: not now (no leader known, or reads_max reached). Otherwise Output::reads or reads_failed names `id` later.

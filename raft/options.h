@@ -18,6 +18,7 @@ struct CoreOptions {
   bool pre_vote = true;
   bool check_quorum = true;  // a leader without quorum steps down; a node that hears its leader ignores candidates
 
+  uint64_t step_bytes_max = 16 << 20;               // data of one durable step (always at least one entry)
   uint64_t append_message_bytes_max = 1 << 20;      // data of one AppendRequest (always at least one entry)
   uint32_t in_flight_messages_max = 512;            // AppendRequests with entries a peer has not acknowledged
   uint64_t in_flight_bytes_max = 64 << 20;          // their data (always at least one message)

@@ -1,0 +1,109 @@
+#include "raft/follower.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <utility>
+
+#include "raft/check.h"
+#include "raft/quorum.h"
+
+namespace regent::raft {
+namespace {
+
+void Reject(Node& node, NodeId leader, const AppendRequest& request) {
+  // Entries through the commit index agree with every leader, so the hint never lies below it.
+  const Index newest = std::min(request.prev_index, node.log.last_index());
+  const Index hint = node.log.LastNotAbove(newest, request.prev_term, node.commit);
+  node.SendWhenDurable(leader, AppendRejected{.rejected = request.prev_index,
+                                              .hint_index = hint,
+                                              .hint_term = node.log.TermAt(hint).value_or(Term{})});
+}
+
+// Paper, figure 2, AppendEntries 3 and 4: delete from the first conflict on, append what is new. Entries already here
+// stay untouched even if the log goes on behind them: a late, shorter append must not shorten the log.
+void Merge(Node& node, std::vector<Entry> entries) {
+  Log& log = node.log;
+  auto entry = entries.begin();
+  for (; entry != entries.end() && entry->index <= log.last_index(); ++entry) {
+    const std::optional<Term> here = log.TermAt(entry->index);
+    if (here == entry->term || (!here && entry->index <= node.commit)) continue;
+    RAFT_CHECK(entry->index > node.commit, entry->index.value, entry->term.value, node.commit.value, node.term().value);
+    break;
+  }
+  if (entry == entries.end() && !node.mutants.truncate_on_every_append) return;
+  const Index first = entry == entries.end() ? Index{entries.empty() ? log.last_index().value + 1
+                                                                     : entries.back().index.value + 1}
+                                             : entry->index;
+  if (first <= log.last_index()) {
+    log.TruncateFrom(first);
+    node.durability.Overwritten(first);
+  }
+  for (; entry != entries.end(); ++entry) log.Append(std::move(*entry));
+}
+
+// The entries follow each other and prev, and carry no term above the leader's. Anything else never came from a core.
+bool WellFormed(const AppendRequest& request, Term term) {
+  Index index = request.prev_index;
+  Term last = request.prev_term;
+  for (const Entry& entry : request.entries) {
+    index.value++;
+    if (entry.index != index || entry.term < last || entry.term > term) return false;
+    last = entry.term;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool Follower::Tick(const Node& node) {
+  ++silent_ticks;
+  reads.Tick(node.options.election_ticks);
+  return silent_ticks >= patience_ticks && IsVoter(node.configuration, node.id);
+}
+
+void Follower::OnAppend(Node& node, NodeId from, AppendRequest request) {
+  if (!WellFormed(request, node.term())) return;
+  const Index last_new{request.prev_index.value + request.entries.size()};
+  if (last_new <= node.commit) {  // a late append: everything in it is here and committed
+    node.SendWhenDurable(from, AppendAccepted{.match = node.commit}, node.commit);
+    return;
+  }
+  if (request.prev_index > node.commit && node.log.TermAt(request.prev_index) != request.prev_term &&
+      !(node.mutants.append_without_log_matching && request.prev_index <= node.log.last_index())) {
+    Reject(node, from, request);
+    return;
+  }
+  Merge(node, std::move(request.entries));
+  node.commit = std::max(node.commit, std::min(request.commit, last_new));
+  node.SendWhenDurable(from, AppendAccepted{.match = last_new}, last_new);
+}
+
+void Follower::OnHeartbeat(Node& node, NodeId from, const Heartbeat& heartbeat) {
+  // A leader never names an index that this node has not acknowledged as durable. If the log does not reach it, the
+  // disk lost data: not guessing is safe, the leader's appends find out.
+  if (heartbeat.commit <= node.log.last_index()) node.commit = std::max(node.commit, heartbeat.commit);
+  node.SendWhenDurable(from, HeartbeatReply{.context = heartbeat.context});
+}
+
+void Follower::OnReadIndexReply(Node& node, NodeId from, const ReadIndexReply& reply) {
+  if (from != leader) return;
+  for (ReadId id : reads.Answered(reply.round)) node.pending.reads.push_back({.id = id, .index = reply.index});
+}
+
+void Follower::OnPeerGone(Node& node, NodeId peer) {
+  if (peer != leader) return;
+  leader = kNobody;
+  for (ReadId id : reads.FailAll()) node.pending.reads_failed.push_back(id);
+  const uint64_t delay = node.random.Below(uint64_t{node.options.peer_gone_ticks_max} + 1);
+  patience_ticks = std::min(patience_ticks, silent_ticks + static_cast<uint32_t>(delay));
+}
+
+void Follower::Flush(Node& node) {
+  if (leader == kNobody || !reads.HasWaiting()) return;
+  const uint64_t round = ++node.read_round;
+  reads.StartRound(round);
+  node.SendNow(leader, ReadIndexRequest{.round = round});
+}
+
+}  // namespace regent::raft

@@ -1,0 +1,187 @@
+#include "raft/invariants.h"
+
+#include <algorithm>
+#include <optional>
+#include <variant>
+
+#include "raft/describe.h"
+#include "raft/quorum.h"
+#include "raft/state.h"
+
+namespace regent::raft {
+namespace {
+
+std::string Text(uint64_t value) { return std::to_string(value); }
+
+// An entry of a node's log as the core sees it: newer ones are in memory, older ones on its disk.
+const Entry* EntryAt(const InvariantChecker::Observed& node, Index index) {
+  const Log& log = node.core->state().node.log;
+  if (index >= log.first_in_memory() && index <= log.last_index()) return &log.At(index);
+  return index <= log.last_index() ? node.disk->At(index) : nullptr;
+}
+
+}  // namespace
+
+const Entry* DurableState::At(Index index) const {
+  if (index <= base || index > last()) return nullptr;
+  return &entries[index.value - base.value - 1];
+}
+
+void InvariantChecker::Fail(NodeId node, const std::string& what) {
+  violations_.push_back("node " + Text(node.value) + ": " + what);
+}
+
+void InvariantChecker::Started(NodeId node, Index applied) {
+  Run& run = runs_[node];
+  run.commit = run.applied = applied;
+  run.term = {};
+  run.reads.clear();
+}
+
+void InvariantChecker::Check(std::span<const Observed> up, const std::map<NodeId, const DurableState*>& disks) {
+  for (const Observed& node : up) {
+    Run& run = runs_[node.core->id()];
+    CheckCore(node, run);
+    CheckLeader(node);
+    CheckLog(node, run);
+  }
+  for (const Observed& node : up) CheckCommit(node, runs_[node.core->id()], disks);
+}
+
+void InvariantChecker::CheckCore(const Observed& node, Run& run) {
+  const Core& core = *node.core;
+  const Core::State& state = core.state();
+  if (core.term() < run.term) Fail(core.id(), "term goes back to " + Text(core.term().value));
+  if (core.commit() < run.commit) Fail(core.id(), "commit index goes back to " + Text(core.commit().value));
+  if (core.commit() > core.last_index()) Fail(core.id(), "commit index above the last index: " + Describe(core));
+  if (core.persisted_index() > core.last_index()) Fail(core.id(), "persisted above the last index: " + Describe(core));
+  for (Index i = core.persisted_index(); i > node.disk->base; i.value--) {
+    const Entry* here = EntryAt(node, i);
+    const Entry* there = node.disk->At(i);
+    if (here == nullptr || there == nullptr || !(*here == *there)) {
+      Fail(core.id(), "believes " + Text(i.value) + " durable, the disk differs");
+    }
+    if (core.persisted_index().value - i.value > 2) break;  // the rest was compared before
+  }
+  if (const auto* leader = std::get_if<Leader>(&state.role)) {
+    for (const auto& [id, peer] : leader->peers()) {
+      if (peer.in_flight.size() > state.node.options.in_flight_messages_max) Fail(core.id(), "too many appends in flight");
+      if (peer.match > core.last_index() || peer.next <= peer.match) Fail(core.id(), "progress: " + Describe(core));
+    }
+  }
+  run.term = core.term();
+}
+
+void InvariantChecker::CheckLeader(const Observed& node) {
+  const Core& core = *node.core;
+  if (core.role() != Role::kLeader) return;
+  const auto [known, is_new] = leaders_.emplace(core.term(), core.id());
+  if (!is_new) {
+    if (known->second != core.id()) {
+      Fail(core.id(), "second leader of term " + Text(core.term().value) + " beside " + Text(known->second.value));
+    }
+    return;
+  }
+  for (const Entry& entry : committed_) {
+    const Entry* here = EntryAt(node, entry.index);
+    if (entry.index > node.disk->base && (here == nullptr || here->term != entry.term)) {
+      Fail(core.id(), "new leader of term " + Text(core.term().value) + " lacks the committed " + Describe(entry));
+      return;
+    }
+  }
+}
+
+void InvariantChecker::CheckLog(const Observed& node, Run& run) {
+  const Core& core = *node.core;
+  std::vector<Term>& seen = run.terms;
+  if (seen.size() > core.last_index().value) seen.resize(core.last_index().value);
+  // From the newest back to the first place that is as it was: below it nothing has changed.
+  const size_t seen_before = seen.size();
+  seen.resize(core.last_index().value);
+  for (Index i = core.last_index(); i > node.disk->base; i.value--) {
+    const Entry* entry = EntryAt(node, i);
+    if (entry == nullptr) return Fail(core.id(), "no entry " + Text(i.value));
+    if (i.value <= seen_before && seen[i.value - 1] == entry->term) break;
+    seen[i.value - 1] = entry->term;
+    const Entry* previous = i.value - 1 > node.disk->base.value ? EntryAt(node, Index{i.value - 1}) : nullptr;
+    if (previous == nullptr && i.value != 1) break;  // released: the entry before is not comparable
+    const Term previous_term = previous == nullptr ? Term{} : previous->term;
+    const auto [known, is_new] = entries_.try_emplace({i, entry->term}, Known{previous_term, *entry});
+    if (!is_new && (known->second.previous_term != previous_term || !(known->second.entry == *entry))) {
+      Fail(core.id(), "log matching is broken at " + Describe(*entry));
+    }
+  }
+}
+
+void InvariantChecker::CheckCommit(const Observed& node, Run& run,
+                                   const std::map<NodeId, const DurableState*>& disks) {
+  const Core& core = *node.core;
+  const Index first{run.commit.value + 1};
+  run.commit = core.commit();
+  for (Index i = first; i <= core.commit(); i.value++) {
+    const Entry* entry = EntryAt(node, i);
+    if (entry == nullptr) continue;  // reported by CheckLog
+    if (i <= committed()) {
+      if (!(committed_[i.value - 1] == *entry)) {
+        Fail(core.id(), "commits " + Describe(*entry) + ", but " + Describe(committed_[i.value - 1]) + " is committed");
+      }
+      continue;
+    }
+    if (i.value != committed_.size() + 1) return Fail(core.id(), "commits " + Text(i.value) + " with a gap");
+    const uint64_t on_disks = ReachedByQuorum(core.configuration(), [&](NodeId id) -> uint64_t {
+      const auto disk = disks.find(id);
+      const Entry* there = disk == disks.end() ? nullptr : disk->second->At(i);
+      return there != nullptr && *there == *entry ? 1 : 0;
+    });
+    if (on_disks == 0) Fail(core.id(), "commits " + Describe(*entry) + " without a quorum of disks");
+    committed_.push_back(*entry);
+  }
+}
+
+void InvariantChecker::Applied(NodeId node, const Entry& entry, const DurableState& disk) {
+  Run& run = runs_[node];
+  if (entry.index.value != run.applied.value + 1) Fail(node, "applies " + Describe(entry) + " out of order");
+  run.applied = entry.index;
+  if (entry.index > committed() || !(committed_[entry.index.value - 1] == entry)) {
+    Fail(node, "applies " + Describe(entry) + ", which is not committed");
+  }
+  const Entry* there = disk.At(entry.index);
+  if (entry.index > disk.base && (there == nullptr || !(*there == entry))) {
+    Fail(node, "applies " + Describe(entry) + ", which is not durable there");
+  }
+}
+
+void InvariantChecker::Sent(const Message& message, const DurableState& sender) {
+  const HardState& durable = sender.hard_state;
+  const auto fail = [&](const std::string& why) { Fail(message.from, Describe(message) + ": " + why); };
+  const MessageBody& body = message.body;
+  const bool pre_vote = std::holds_alternative<PreVoteRequest>(body);
+  if (!pre_vote && message.term > durable.term) fail("the term is not durable");
+  if (message.term < durable.term) return;  // promises nothing any more
+  if (const auto* accepted = std::get_if<AppendAccepted>(&body)) {
+    if (accepted->match > sender.last()) fail("acknowledges more than is durable");
+    const Run& run = runs_[message.from];
+    const Entry* last = sender.At(accepted->match);
+    if (last != nullptr && accepted->match.value <= run.terms.size() &&
+        run.terms[accepted->match.value - 1] != last->term) {
+      fail("acknowledges an entry that the disk holds in another term");
+    }
+  }
+  const auto* reply = std::get_if<VoteReply>(&body);
+  if (reply != nullptr && reply->granted && durable.vote != message.to) fail("the vote is not durable");
+  if (std::holds_alternative<VoteRequest>(body) && durable.vote != message.from) fail("the own vote is not durable");
+}
+
+void InvariantChecker::ReadAsked(NodeId node, ReadId id) { runs_[node].reads[id] = committed(); }
+
+void InvariantChecker::ReadAnswered(NodeId node, ReadId id, Index index) {
+  const auto found = runs_[node].reads.find(id);
+  if (found == runs_[node].reads.end()) return Fail(node, "answers read " + Text(id.value) + " that nobody asked");
+  if (index < found->second) {
+    Fail(node, "stale read " + Text(id.value) + " at " + Text(index.value) + ", " + Text(found->second.value) +
+                   " was committed when it began");
+  }
+  runs_[node].reads.erase(found);
+}
+
+}  // namespace regent::raft
