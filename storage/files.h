@@ -2,7 +2,7 @@
 // disk in memory that forgets what was not synced, tears writes and fails on demand.
 //
 // Promises, which every implementation keeps and the callers rely on:
-//   * WriteAt and Truncate change what is read back at once; they are durable only after a SyncData that returned OK.
+//   * WriteAt, Truncate and Allocate change what is read back at once; they are durable only after a SyncData that returned OK.
 //   * Creating, renaming and removing a name is durable only after a SyncFolder of its folder. Rename is atomic: after a
 //     crash either the old or the new state of both names is found.
 //   * After a failed SyncData nothing is known about any write since the last good one; calling it again proves nothing.
@@ -40,6 +40,9 @@ class File {
   [[nodiscard]] virtual absl::Status SyncData() = 0;
 
   [[nodiscard]] virtual absl::Status Truncate(uint64_t size) = 0;
+
+  // The file is at least `size` bytes long and has its space, without the zeroes being written (fallocate).
+  [[nodiscard]] virtual absl::Status Allocate(uint64_t size) = 0;
   virtual absl::StatusOr<uint64_t> Size() = 0;
   virtual const std::string& path() const = 0;
 };
