@@ -1,0 +1,36 @@
+// What of a node lies on disk, opened: the data folder, the log, the store, the space kept in reserve.
+//
+// Owner: the composition root makes it before any loop runs and destroys it after the last one has ended.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "server/config/settings.h"
+#include "server/runtime/metrics.h"
+#include "storage/data_folder.h"
+#include "storage/log_store.h"
+#include "storage/posix_files.h"
+#include "storage/reserve_file.h"
+#include "storage/state_machine.h"
+
+namespace regent::server {
+
+struct NodeStorage {
+  storage::PosixFiles files;
+  std::unique_ptr<storage::DataFolder> folder;
+  std::unique_ptr<storage::ReserveFile> reserve;
+  storage::RecoveredLog recovered;
+  std::unique_ptr<storage::LogStore> log;
+  std::unique_ptr<storage::StateMachine> state_machine;
+  storage::NodeFacts facts;  // ids: of the folder when it has some, else as bootstrapped
+};
+
+// Opens, or creates, everything in the settings' data folder. `seed` is chance for the log's new segments.
+absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& settings, uint64_t seed, Metrics& metrics);
+
+// The data folder that the settings mean.
+std::string DataDirectory(const Settings& settings);
+
+}  // namespace regent::server
