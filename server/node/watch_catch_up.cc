@@ -1,0 +1,140 @@
+// How a watcher that is behind becomes live again.
+//
+// Story of a watcher that catches up under load:
+//   1. The hub is at 900; the watcher's cursor is 100. A job reads [100, …] from the view at 900, in slices.
+//   2. A slice comes back with next = 901; meanwhile the hub is at 907.
+//   3. The recent batches reach back to 800: events 901 to 907 come from there, on the watch loop, without another read;
+//      the watcher enters the matcher at 907, and the next delivery begins at 908.
+#include <algorithm>
+#include <utility>
+
+#include "api/contract/errors.h"
+#include "glog/logging.h"
+#include "server/node/watch_hub.h"
+
+namespace regent::server {
+
+// What a job read, filtered and encoded on the pool.
+struct WatchHub::Slice {
+  absl::Status status;
+  std::vector<ReadyEvent> events;
+  size_t bytes = 0;
+  api::Revision next;
+};
+
+void WatchHub::BecomeLive(Watcher& watcher) {
+  CHECK(watcher.place == Watcher::Place::kBehind && watcher.next > revision_)
+      << "watcher " << watcher.serial << " next " << watcher.next.value << " hub " << revision_.value;
+  watcher.place = Watcher::Place::kLive;
+  watcher.slice_rows = options_.slice_rows_min;
+  matcher_.Add(watcher);
+  metrics_.debugging_mvcc_slow_watcher_total.Add(-1);
+}
+
+void WatchHub::BecomeBehind(Watcher& watcher, api::Revision cursor) {
+  CHECK(watcher.place == Watcher::Place::kLive) << "watcher " << watcher.serial;
+  matcher_.Remove(watcher);
+  watcher.place = Watcher::Place::kBehind;
+  watcher.next = cursor;
+  metrics_.debugging_mvcc_slow_watcher_total.Add(1);
+  CatchUp(watcher);
+}
+
+// The next step of a watcher that is behind, whatever it is. May remove the watcher.
+void WatchHub::CatchUp(Watcher& watcher) {
+  if (watcher.reading || watcher.queued) return;
+  if (watcher.next < view_->compacted()) return CancelCompacted(watcher);
+  if (watcher.next > revision_) return BecomeLive(watcher);
+  if (Full(*watcher.stream)) return;  // Drained comes back here
+  if (CatchUpFromRecent(watcher)) return;
+  watcher.queued = true;
+  catch_up_queue_.push_back(watcher.serial);
+  StartJobs();
+}
+
+// True when nothing is left to do now: live, or stopped by a full sink.
+bool WatchHub::CatchUpFromRecent(Watcher& watcher) {
+  if (!recent_.Cover(watcher.next)) return false;
+  std::vector<ReadyEvent> events;
+  if (!recent_.Collect(watcher.interest, watcher.next, events)) return false;
+  if (!Send(watcher, events, revision_)) return true;
+  watcher.next = api::Revision{revision_.value + 1};
+  BecomeLive(watcher);
+  return true;
+}
+
+void WatchHub::StartJobs() {
+  while (jobs_running_ < options_.catch_up_jobs_max && !catch_up_queue_.empty()) {
+    const uint64_t serial = catch_up_queue_.front();
+    catch_up_queue_.pop_front();
+    const auto found = watchers_.find(serial);
+    if (found == watchers_.end()) continue;
+    Watcher& watcher = *found->second;
+    watcher.queued = false;
+    watcher.reading = true;
+    ++jobs_running_;
+    pool_.Post([this, serial, view = view_, interest = watcher.interest, from = watcher.next,
+                rows = watcher.slice_rows]() mutable {
+      Slice slice = ReadSlice(*view, interest, from, rows);
+      view = nullptr;
+      loop_.Post([this, serial, slice = std::move(slice)]() mutable { OnSlice(serial, std::move(slice)); });
+    });
+  }
+}
+
+WatchHub::Slice WatchHub::ReadSlice(const storage::View& view, const WatchInterest& interest, api::Revision from,
+                                    size_t rows) {
+  Slice slice;
+  absl::StatusOr<storage::EventSlice> read =
+      view.Events(interest.key, interest.range_end, from, interest.prev_kv, rows);
+  if (!read.ok()) {
+    slice.status = read.status();
+    return slice;
+  }
+  slice.next = read->next;
+  if (read->events == nullptr) return slice;
+  for (const storage::Event& event : read->events->events) {
+    if (!interest.Wants(event)) continue;
+    slice.events.push_back({event.revision, EncodeEvent(event, interest.prev_kv)});
+    slice.bytes += slice.events.back().bytes->size();
+  }
+  return slice;
+}
+
+void WatchHub::OnSlice(uint64_t serial, Slice slice) {
+  --jobs_running_;
+  const auto found = watchers_.find(serial);
+  if (found != watchers_.end()) {
+    Watcher& watcher = *found->second;
+    watcher.reading = false;
+    if (slice.status == api::ErrCompacted()) {
+      CancelCompacted(watcher);
+    } else {
+      CHECK(slice.status.ok()) << slice.status;
+      CHECK_GT(slice.next.value, watcher.next.value) << "a catch-up read made no way";
+      if (slice.bytes > options_.slice_bytes_max) {
+        watcher.slice_rows = std::max(options_.slice_rows_min, watcher.slice_rows / 2);
+      } else if (slice.bytes < options_.slice_bytes_max / 4) {
+        watcher.slice_rows = std::min(options_.slice_rows_max, watcher.slice_rows * 2);
+      }
+      if (Send(watcher, slice.events, revision_)) watcher.next = slice.next;
+      CatchUp(watcher);
+    }
+  }
+  StartJobs();
+}
+
+// Watchers of the stream that wait for room go on, the one that is most behind is not preferred.
+void WatchHub::Drained(uint64_t serial) {
+  WatchStreamState* stream = Find(serial);
+  if (stream == nullptr) return;
+  std::vector<uint64_t> behind;
+  for (const auto& [id, watcher] : stream->watchers) {
+    if (watcher->place == Watcher::Place::kBehind) behind.push_back(watcher->serial);
+  }
+  for (const uint64_t waiting : behind) {
+    if (const auto found = watchers_.find(waiting); found != watchers_.end()) CatchUp(*found->second);
+  }
+}
+
+}  // namespace regent::server

@@ -1,0 +1,84 @@
+#include "tests/sim/scheduler.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace regent::sim {
+
+SimulatedLoop::SimulatedLoop(Scheduler& scheduler, std::string name, bool parallel)
+    : scheduler_(scheduler), name_(std::move(name)), parallel_(parallel) {
+  scheduler_.loops_.push_back(this);
+}
+
+SimulatedLoop::~SimulatedLoop() { std::erase(scheduler_.loops_, this); }
+
+void SimulatedLoop::Post(Task task) {
+  if (!killed_) ready_.push_back(std::move(task));
+}
+
+Loop::TimerId SimulatedLoop::PostAfter(Duration delay, Task task) {
+  if (killed_) return TimerId::kNone;
+  return timers_.Add(Now() + delay, std::move(task));
+}
+
+void SimulatedLoop::Cancel(TimerId timer) { timers_.Remove(timer); }
+
+MonotonicTime SimulatedLoop::Now() const { return scheduler_.now_; }
+
+void SimulatedLoop::Kill() {
+  killed_ = true;
+  // Destroying a task may post another one, to be dropped as well.
+  std::deque<Task> ready = std::move(ready_);
+  ready_.clear();
+  server::Timers timers = std::move(timers_);
+  timers_ = server::Timers();
+}
+
+// A due timer or the next task of the queue; a timer stays cancellable until it runs.
+void Scheduler::RunTaskOf(SimulatedLoop& loop) {
+  const bool due = loop.timers_.next_due() <= now_;
+  Loop::Task task;
+  if (loop.ready_.empty() || (due && random_() % 2 == 0)) {
+    task = std::move(*loop.timers_.TakeDue(now_));
+  } else {
+    if (loop.parallel_) std::swap(loop.ready_.front(), loop.ready_[random_() % loop.ready_.size()]);
+    task = std::move(loop.ready_.front());
+    loop.ready_.pop_front();
+  }
+  ++steps_;
+  for (const char letter : loop.name_) Trace(static_cast<unsigned char>(letter));
+  Trace(static_cast<uint64_t>(now_.time_since_epoch().count()));
+  task();
+  now_ += std::chrono::nanoseconds(random_() % 4000);
+}
+
+bool Scheduler::Step(MonotonicTime until) {
+  std::vector<SimulatedLoop*> ready;
+  MonotonicTime due = MonotonicTime::max();
+  for (SimulatedLoop* loop : loops_) {
+    due = std::min(due, loop->timers_.next_due());
+    if (!loop->ready_.empty() || loop->timers_.next_due() <= now_) ready.push_back(loop);
+  }
+  if (ready.empty()) {
+    now_ = std::max(now_, std::min(due, until));
+    return due <= until;
+  }
+  RunTaskOf(*ready[random_() % ready.size()]);
+  return true;
+}
+
+void Scheduler::RunFor(Duration duration) {
+  const MonotonicTime until = now_ + duration;
+  while (now_ < until && Step(until)) {
+  }
+}
+
+void Scheduler::RunReady() {
+  while (true) {
+    const bool any = std::any_of(loops_.begin(), loops_.end(), [](SimulatedLoop* loop) { return !loop->ready_.empty(); });
+    if (!any) return;
+    Step(now_);
+  }
+}
+
+}  // namespace regent::sim
