@@ -1,9 +1,280 @@
 #include "storage/state_machine.h"
 
-namespace regent::storage {
+#include <set>
+#include <utility>
+#include <variant>
 
-absl::StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(std::shared_ptr<Engine>, StateMachineOptions) {
-  return absl::UnimplementedError("not yet");
+#include "api/contract/errors.h"
+#include "api/contract/key_range.h"
+#include "api/contract/wire.h"
+#include "glog/logging.h"
+#include "storage/compaction.h"
+#include "storage/kv_writer.h"
+#include "storage/mvcc.h"
+#include "storage/row_reader.h"
+#include "storage/store_view.h"
+
+namespace regent::storage {
+namespace {
+
+// What the digest is told besides key-value operations (those take the numbers of EventKind).
+enum class DigestKind : uint64_t { kCompaction = 16, kGrant = 17, kRevoke = 18, kAlarmOn = 19, kAlarmOff = 20 };
+
+std::set<api::AlarmMember> LoadAlarms(const Engine& engine) {
+  std::set<api::AlarmMember> alarms;
+  const std::unique_ptr<RowIterator> row = engine.Iterate(api::PrefixEnd(kAlarmRows), Scope::kRange);
+  for (row->Seek(kAlarmRows); row->Valid(); row->Next()) {
+    const std::string_view rest = row->row().substr(kAlarmRows.size());
+    CHECK_EQ(rest.size(), 9u) << "an alarm row of an unknown form";
+    alarms.insert({.member_id = ReadBigEndian64(rest), .alarm = static_cast<api::AlarmType>(rest[8])});
+  }
+  return alarms;
+}
+
+// row 'm' 'c' -> index:v term:v data
+std::string EncodeConfiguration(const raft::Entry& entry) {
+  std::string row;
+  api::AppendVarint(row, entry.index.value);
+  api::AppendVarint(row, entry.term.value);
+  row.append(entry.data.view());
+  return row;
+}
+
+std::optional<raft::Entry> LoadConfiguration(const Engine& engine) {
+  std::string row;
+  if (!engine.Get(kConfigurationRow, &row)) return std::nullopt;
+  RowReader reader(row);
+  raft::Entry entry{.type = raft::EntryType::kConfiguration};
+  entry.index.value = reader.Varint();
+  entry.term.value = reader.Varint();
+  entry.data = reader.rest();
+  return entry;
+}
+
+class Machine final : public StateMachine {
+ public:
+  Machine(std::shared_ptr<Engine> engine, const StateMachineOptions& options)
+      : engine_(std::move(engine)),
+        options_(options),
+        mvcc_(*engine_, options),
+        alarms_(LoadAlarms(*engine_)),
+        configuration_(LoadConfiguration(*engine_)),
+        shared_(std::make_shared<SharedState>()) {
+    shared_->horizon.purged = LoadPurgedHorizon(*engine_);
+    Publish();
+  }
+
+  ApplyOutcome Apply(std::span<const raft::Entry> turn, const WantsPrevious& wants_previous) override;
+
+  raft::Index applied() const override { return {mvcc_.counters().applied_index}; }
+  raft::Term applied_term() const override { return {mvcc_.counters().applied_term}; }
+  std::shared_ptr<const View> view() const override { return std::atomic_load(&view_); }
+
+  std::vector<LeaseInfo> Leases() const override;
+  std::optional<LeaseInfo> FindLease(api::LeaseId id) const override;
+  std::vector<std::string> LeaseKeys(api::LeaseId id) const override { return mvcc_.leases().Keys(id.value); }
+  std::vector<api::AlarmMember> Alarms() const override { return {alarms_.begin(), alarms_.end()}; }
+
+  std::optional<PurgePlan> PlanPurge(const View& view, size_t events_max) const override;
+  void RunPurge(const PurgePlan& plan) override;
+
+  std::optional<raft::Entry> configuration() const override { return configuration_; }
+  absl::StatusOr<raft::Index> Flush() override;
+  absl::StatusOr<raft::Index> PersistedApplied() const override;
+  uint64_t digest() const override { return mvcc_.counters().digest; }
+
+ private:
+  using Result = absl::StatusOr<api::WriteResult>;
+
+  void ApplyEntry(const raft::Entry& entry, ApplyOutcome& outcome);
+  Result ApplyCommand(const Command& command, raft::Term term, ApplyOutcome& outcome);
+  absl::Status RefusedByAlarm(const api::WriteRequest& request) const;
+  Result Execute(const api::PutRequest& request, ApplyOutcome&) { return KvWriter(mvcc_).Put(request); }
+  Result Execute(const api::DeleteRangeRequest& request, ApplyOutcome&) { return KvWriter(mvcc_).DeleteRange(request); }
+  Result Execute(const api::TxnRequest& request, ApplyOutcome&) { return KvWriter(mvcc_).Txn(request); }
+  Result Execute(const api::CompactionRequest& request, ApplyOutcome& outcome);
+  Result Execute(const api::LeaseGrantRequest& request, ApplyOutcome& outcome);
+  Result Execute(const api::LeaseRevokeRequest& request, ApplyOutcome& outcome);
+  Result Execute(const api::AlarmRequest& request, ApplyOutcome& outcome);
+  void SetAlarm(const api::AlarmMember& alarm, bool active, ApplyOutcome& outcome);
+  bool HasAlarm(api::AlarmType type) const;
+  void Digest(DigestKind kind, uint64_t first, uint64_t second);
+  void Publish();
+
+  const std::shared_ptr<Engine> engine_;
+  const StateMachineOptions options_;
+  Mvcc mvcc_;
+  std::set<api::AlarmMember> alarms_;
+  std::optional<raft::Entry> configuration_;
+  const std::shared_ptr<SharedState> shared_;
+  std::shared_ptr<const View> view_;  // through std::atomic_load and std::atomic_store alone
+};
+
+ApplyOutcome Machine::Apply(std::span<const raft::Entry> turn, const WantsPrevious& wants_previous) {
+  ApplyOutcome outcome;
+  if (turn.empty()) return outcome;
+  mvcc_.BeginTurn(wants_previous);
+  for (const raft::Entry& entry : turn) {
+    CHECK_EQ(entry.index.value, mvcc_.counters().applied_index + 1) << "entries to apply are not contiguous";
+    ApplyEntry(entry, outcome);
+  }
+  outcome.events = mvcc_.EndTurn();
+  Publish();
+  return outcome;
+}
+
+void Machine::ApplyEntry(const raft::Entry& entry, ApplyOutcome& outcome) {
+  if (entry.type == raft::EntryType::kConfiguration) {
+    configuration_ = entry;
+    mvcc_.batch().Put(kConfigurationRow, EncodeConfiguration(entry));
+  } else if (!entry.data.empty()) {
+    const absl::StatusOr<Command> command = DecodeCommand(entry.data);
+    CHECK(command.ok()) << "entry " << entry.index.value << " of term " << entry.term.value << ": " << command.status();
+    mvcc_.BeginEntry(SizeOf(command->body), 3 * entry.data.size() + 1024);
+    outcome.answers.push_back({.request = command->request, .result = ApplyCommand(*command, entry.term, outcome)});
+  }
+  mvcc_.EndEntry(entry.index.value, entry.term.value);
+}
+
+// A request over the quota is applied all the same, because other members may have another quota.
+Machine::Result Machine::ApplyCommand(const Command& command, raft::Term term, ApplyOutcome& outcome) {
+  if (absl::Status refused = RefusedByAlarm(command.body); !refused.ok()) return refused;
+  if (command.leader_term != 0 && command.leader_term != term.value) return api::ErrLeaderChanged();
+  const int64_t cost = QuotaCost(command.body);
+  const bool over_quota = options_.quota_bytes > 0 && cost > 0 && mvcc_.counters().size + cost >= options_.quota_bytes;
+  Result result = std::visit([&](const auto& request) { return Execute(request, outcome); }, command.body);
+  if (!over_quota) return result;
+  outcome.over_quota = true;
+  if (!result.ok()) return result;
+  return api::ErrNoSpace();
+}
+
+absl::Status Machine::RefusedByAlarm(const api::WriteRequest& request) const {
+  if (alarms_.empty() || std::holds_alternative<api::AlarmRequest>(request)) return absl::OkStatus();
+  if (HasAlarm(api::AlarmType::kCorrupt)) return api::ErrCorrupt();
+  if (HasAlarm(api::AlarmType::kNoSpace) && QuotaCost(request) > 0) return api::ErrNoSpace();
+  return absl::OkStatus();
+}
+
+bool Machine::HasAlarm(api::AlarmType type) const {
+  for (const api::AlarmMember& alarm : alarms_) {
+    if (alarm.alarm == type) return true;
+  }
+  return false;
+}
+
+Machine::Result Machine::Execute(const api::CompactionRequest& request, ApplyOutcome& outcome) {
+  if (absl::Status status = Compact(request.revision.value, mvcc_); !status.ok()) return status;
+  Digest(DigestKind::kCompaction, static_cast<uint64_t>(request.revision.value), 0);
+  outcome.compacted = true;
+  return api::CompactionResult{.revision = {mvcc_.revision()}};
+}
+
+Machine::Result Machine::Execute(const api::LeaseGrantRequest& request, ApplyOutcome& outcome) {
+  if (request.id.value == 0) return api::ErrLeaseNotFound();
+  if (mvcc_.leases().Contains(request.id.value)) return api::ErrLeaseExists();
+  mvcc_.leases().Grant(request.id.value, request.ttl);
+  Digest(DigestKind::kGrant, static_cast<uint64_t>(request.id.value), static_cast<uint64_t>(request.ttl));
+  outcome.leases.push_back({.kind = LeaseChange::Kind::kGranted, .id = request.id, .ttl = request.ttl});
+  return api::LeaseGrantResult{.revision = {mvcc_.revision()}, .id = request.id, .ttl = request.ttl};
+}
+
+Machine::Result Machine::Execute(const api::LeaseRevokeRequest& request, ApplyOutcome& outcome) {
+  Result result = KvWriter(mvcc_).Revoke(request.id);
+  if (!result.ok()) return result;
+  Digest(DigestKind::kRevoke, static_cast<uint64_t>(request.id.value), 0);
+  outcome.leases.push_back({.kind = LeaseChange::Kind::kRevoked, .id = request.id});
+  return result;
+}
+
+// As etcd: an activation answers the alarm, active before or not; a deactivation answers it only if it was active.
+Machine::Result Machine::Execute(const api::AlarmRequest& request, ApplyOutcome& outcome) {
+  api::AlarmResult result{.revision = {mvcc_.revision()}};
+  const api::AlarmMember alarm{.member_id = request.member_id, .alarm = request.alarm};
+  switch (request.action) {
+    case api::AlarmAction::kGet:
+      for (const api::AlarmMember& active : alarms_) {
+        if (request.alarm == api::AlarmType::kNone || active.alarm == request.alarm) result.alarms.push_back(active);
+      }
+      break;
+    case api::AlarmAction::kActivate:
+      if (request.alarm == api::AlarmType::kNone) break;
+      SetAlarm(alarm, true, outcome);
+      result.alarms.push_back(alarm);
+      break;
+    case api::AlarmAction::kDeactivate:
+      if (!alarms_.contains(alarm)) break;
+      SetAlarm(alarm, false, outcome);
+      result.alarms.push_back(alarm);
+      break;
+  }
+  return result;
+}
+
+void Machine::SetAlarm(const api::AlarmMember& alarm, bool active, ApplyOutcome& outcome) {
+  const bool changed = active ? alarms_.insert(alarm).second : alarms_.erase(alarm) > 0;
+  if (!changed) return;
+  const std::string row = AlarmRow(alarm.member_id, static_cast<uint8_t>(alarm.alarm));
+  if (active) {
+    mvcc_.batch().Put(row, "");
+  } else {
+    mvcc_.batch().Delete(row);
+  }
+  Digest(active ? DigestKind::kAlarmOn : DigestKind::kAlarmOff, alarm.member_id, static_cast<uint64_t>(alarm.alarm));
+  outcome.alarms_changed = true;
+}
+
+void Machine::Digest(DigestKind kind, uint64_t first, uint64_t second) {
+  mvcc_.Digest(static_cast<uint64_t>(kind), {}, first);
+  mvcc_.Digest(static_cast<uint64_t>(kind), {}, second);
+}
+
+// The new view first: whoever asks for the current revision must not meet a compaction that its view does not reach.
+void Machine::Publish() {
+  std::shared_ptr<const View> next =
+      std::make_shared<const StoreView>(engine_, shared_, mvcc_.counts().Publish(), mvcc_.counters());
+  std::atomic_store(&view_, std::move(next));
+  shared_->horizon.compacted = mvcc_.counters().compacted;
+}
+
+std::vector<LeaseInfo> Machine::Leases() const {
+  std::vector<LeaseInfo> leases;
+  for (const auto& [id, ttl] : mvcc_.leases().ttls()) leases.push_back({.id = {id}, .ttl = ttl});
+  return leases;
+}
+
+std::optional<LeaseInfo> Machine::FindLease(api::LeaseId id) const {
+  const auto found = mvcc_.leases().ttls().find(id.value);
+  if (found == mvcc_.leases().ttls().end()) return std::nullopt;
+  return LeaseInfo{.id = id, .ttl = found->second};
+}
+
+std::optional<PurgePlan> Machine::PlanPurge(const View& view, size_t events_max) const {
+  const auto* store_view = dynamic_cast<const StoreView*>(&view);
+  CHECK(store_view != nullptr) << "a view of another store";
+  return MakePurgePlan(store_view->engine(), view.compacted().value, events_max);
+}
+
+void Machine::RunPurge(const PurgePlan& plan) {
+  if (plan.generation != engine_->generation()) return;
+  shared_->horizon.purged = std::max(shared_->horizon.purged.load(), PurgedHorizon(plan));
+  CarryOut(plan, *engine_, mvcc_.counts());
+}
+
+absl::StatusOr<raft::Index> Machine::Flush() {
+  if (absl::Status status = engine_->Flush(); !status.ok()) return status;
+  return PersistedApplied();
+}
+
+absl::StatusOr<raft::Index> Machine::PersistedApplied() const {
+  const std::optional<std::string> row = engine_->GetPersisted(kCountersRow);
+  return raft::Index{row.has_value() ? DecodeCounters(*row).applied_index : 0};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(std::shared_ptr<Engine> engine, StateMachineOptions options) {
+  return std::make_unique<Machine>(std::move(engine), options);
 }
 
 }  // namespace regent::storage

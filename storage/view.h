@@ -33,7 +33,8 @@ class View {
   virtual int64_t logical_size_in_use() const = 0;  // bytes of what is not yet to be purged
   virtual uint64_t applied_index() const = 0;
 
-  // Errors: ErrCompacted, ErrFutureRevision. The request's key range is taken as validated.
+  // Errors: ErrCompacted, ErrFutureRevision. The request's key range is taken as validated. A request for the current
+  // revision (0) meets ErrCompacted only when a purge has passed this view: ask a newer view.
   virtual absl::StatusOr<api::RangeResult> Range(const api::RangeRequest& request) const = 0;
 
   // All compares and ranges at this view's revision; the chosen branch has ranges alone.
@@ -49,7 +50,8 @@ class View {
 // One slice of the purge: what to delete and how far it comes. Made by PlanPurge, carried out by RunPurge.
 struct PurgePlan {
   uint64_t generation = 0;
-  std::vector<std::string> rows;   // engine keys of versions to delete
+  std::vector<std::string> rows;            // engine rows to delete
+  std::vector<std::string> tombstone_keys;  // keys of the tombstones among them
   api::Revision purged_through;    // after this slice
   uint32_t purged_through_sub = 0; // within the revision purged_through.value + 1, when it is split; 0: not split
 };

@@ -1,0 +1,38 @@
+// Compaction in two steps. The logical one is an entry of the log and instant: reads below its revision are refused,
+// and what became superfluous by then leaves the logical size (one event row says how much it is). The purge follows in
+// the background and removes the rows; it goes by the event index and never looks at live data:
+//
+//   for every event of a revision in (purged_through, R]:  its predecessor's row; of a delete also the tombstone's row
+//   for every event of a revision in [purged_through, R):  the event's row
+//
+// so the events of R itself stay: a watch may start there. In ascending order, so a key's older versions are gone when
+// its tombstone goes. Progress is a row of the same batch:
+//
+//   row 'm' 'p' -> purged_through:v sub:v       sub > 0: of revision purged_through + 1, the events below sub are done
+//
+// A purge is no entry of the log: members purge at their own pace, and no digest covers it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "storage/engine.h"
+#include "storage/mvcc.h"
+#include "storage/view.h"
+
+namespace regent::storage {
+
+// Errors: ErrCompacted, ErrFutureRevision.
+absl::Status Compact(int64_t revision, Mvcc& mvcc);
+
+// From any thread. nullopt: everything up to `compacted` is purged.
+std::optional<PurgePlan> MakePurgePlan(const Engine& engine, int64_t compacted, size_t events_max);
+
+// REQUIRES: the horizon's `purged` is moved first; between two turns.
+void CarryOut(const PurgePlan& plan, Engine& engine, KeyCounts& counts);
+
+// The horizon that a plan, or what was purged before a start, asks for.
+int64_t PurgedHorizon(const PurgePlan& plan);
+int64_t LoadPurgedHorizon(const Engine& engine);
+
+}  // namespace regent::storage

@@ -1,0 +1,50 @@
+// The newest version of recently used keys, as the apply loop has left them, so that an update costs no read. Bounded:
+// two halves, and what is not used while the young half fills up is forgotten with the old one.
+//
+// Owner: the apply loop.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "storage/keys.h"
+
+namespace regent::storage {
+
+struct Head {
+  bool live = false;      // otherwise there is no version, or a tombstone, and nothing below counts
+  Position position;
+  int64_t create_revision = 0;
+  int64_t version = 0;
+  int64_t lease = 0;
+  int64_t weight = 0;     // VersionWeight
+  bool rest_known = false;
+  std::string rest;       // the stored value, kept when it is small
+};
+
+class HeadCache {
+ public:
+  // A rest up to this size is kept.
+  static constexpr size_t kRestBytesMax = 1024;
+
+  explicit HeadCache(size_t bytes_max) : half_bytes_max_(bytes_max / 2) {}
+
+  // Null when the key is not known. Valid until the next call of any function.
+  Head* Find(std::string_view key);
+  void Set(std::string_view key, Head head);
+
+  // Forgets what is over the bound. Only when the rows of all heads are in the engine.
+  void Trim();
+
+ private:
+  using Heads = absl::flat_hash_map<std::string, Head>;
+
+  const size_t half_bytes_max_;
+  Heads young_;
+  Heads old_;
+  size_t young_bytes_ = 0;
+};
+
+}  // namespace regent::storage

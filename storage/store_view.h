@@ -1,0 +1,53 @@
+// The View that the state machine publishes: a revision, the counts of that revision and the engine. What makes it
+// immutable is that rows above its revision are invisible to its reads; what is purged below is told by the horizon.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "storage/counters.h"
+#include "storage/engine.h"
+#include "storage/key_counts.h"
+#include "storage/ranges.h"
+#include "storage/row_source.h"
+#include "storage/view.h"
+
+namespace regent::storage {
+
+// What all views of one state machine share.
+struct SharedState {
+  Horizon horizon;
+  PageCounts pages;
+};
+
+class StoreView final : public View {
+ public:
+  StoreView(std::shared_ptr<const Engine> engine, std::shared_ptr<SharedState> shared,
+            std::shared_ptr<const CountTree> counts, const Counters& counters);
+
+  api::Revision revision() const override { return {revision_}; }
+  api::Revision compacted() const override;
+  int64_t logical_size() const override { return size_; }
+  int64_t logical_size_in_use() const override { return size_; }
+  uint64_t applied_index() const override { return applied_index_; }
+
+  absl::StatusOr<api::RangeResult> Range(const api::RangeRequest& request) const override;
+  absl::StatusOr<api::TxnResult> ReadTxn(const api::TxnRequest& request) const override;
+  absl::StatusOr<EventSlice> Events(std::string_view key, std::string_view range_end, api::Revision from, bool previous,
+                                    size_t events_max) const override;
+
+  const Engine& engine() const { return *engine_; }
+
+ private:
+  absl::StatusOr<bool> Succeeds(const api::TxnRequest& request) const;
+
+  const std::shared_ptr<const Engine> engine_;
+  const std::shared_ptr<SharedState> shared_;
+  const std::shared_ptr<const CountTree> counts_;
+  const int64_t revision_;
+  const int64_t size_;
+  const uint64_t applied_index_;
+};
+
+}  // namespace regent::storage
