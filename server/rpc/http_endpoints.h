@@ -10,6 +10,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "api/service/backend.h"
+#include "server/rpc/health_checks.h"
 #include "server/rpc/http_message.h"
 #include "server/runtime/metrics.h"
 
@@ -34,9 +35,9 @@ class HttpEndpoints {
     std::vector<std::string> command_line;                               // shown by /debug/vars
   };
 
-  // All three must outlive the endpoints and every answer.
+  // Backend and metrics must outlive the endpoints and every answer.
   HttpEndpoints(Options options, api::Backend& backend, Metrics& metrics)
-      : options_(std::move(options)), backend_(backend), metrics_(metrics) {}
+      : options_(std::move(options)), metrics_(metrics), checks_(backend, metrics, options_.request_timeout) {}
 
   // `done` is called exactly once, before the function returns or later on a thread of the backend.
   using Done = absl::AnyInvocable<void(HttpResponse)>;
@@ -45,14 +46,15 @@ class HttpEndpoints {
  private:
   bool HostAllowed(const HttpRequest& request) const;
   void AddCors(const HttpRequest& request, HttpResponse& response) const;
+  void RouteHealth(const HttpRequest& request, Done done);
   void Route(const HttpRequest& request, Scope scope, Done done);
   HttpResponse VersionPage() const;
   HttpResponse MetricsPage() const;
   HttpResponse VarsPage() const;
 
   const Options options_;
-  api::Backend& backend_;
   Metrics& metrics_;
+  HealthChecks checks_;
 };
 
 }  // namespace regent::server

@@ -122,7 +122,7 @@ void Single<T>::AppendText(std::string& out) const {
 template <typename T>
 T& Family<T>::With(std::initializer_list<std::string_view> values) {
   CHECK_EQ(values.size(), labels_.size()) << name();
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   for (const Member& member : members_) {
     if (std::equal(values.begin(), values.end(), member.values.begin())) return *member.metric;
   }
@@ -134,7 +134,7 @@ template <typename T>
 void Family<T>::AppendText(std::string& out) const {
   std::vector<std::pair<std::string, const T*>> sorted;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     for (const Member& member : members_) sorted.emplace_back(LabelText(labels_, member.values), member.metric.get());
   }
   if (sorted.empty()) return;
@@ -144,7 +144,7 @@ void Family<T>::AppendText(std::string& out) const {
 }
 
 void MetricsRegistry::Register(const NamedMetric* metric) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   const auto by_name = [](const NamedMetric* a, const NamedMetric* b) { return a->name() < b->name(); };
   const auto at = std::lower_bound(metrics_.begin(), metrics_.end(), metric, by_name);
   CHECK(at == metrics_.end() || (*at)->name() != metric->name()) << "defined twice: " << metric->name();
@@ -152,7 +152,7 @@ void MetricsRegistry::Register(const NamedMetric* metric) {
 }
 
 void MetricsRegistry::BeforeScrape(std::function<void()> hook) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   hooks_.push_back(std::move(hook));
 }
 
@@ -160,7 +160,7 @@ std::string MetricsRegistry::Text() const {
   std::vector<const NamedMetric*> metrics;
   std::vector<const std::function<void()>*> hooks;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     metrics = metrics_;
     for (const std::function<void()>& hook : hooks_) hooks.push_back(&hook);
   }

@@ -13,10 +13,11 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "server/runtime/mutex.h"
 
 namespace regent::server {
 
@@ -103,9 +104,9 @@ class MetricsRegistry {
   std::string Text() const;
 
  private:
-  mutable std::mutex mutex_;                 // guards both
-  std::vector<const NamedMetric*> metrics_;  // sorted by name
-  std::deque<std::function<void()>> hooks_;  // only grows: an element's address stays
+  mutable Mutex mutex_;
+  std::vector<const NamedMetric*> metrics_ ABSL_GUARDED_BY(mutex_);  // sorted by name
+  std::deque<std::function<void()>> hooks_ ABSL_GUARDED_BY(mutex_);  // only grows: an element's address stays
 };
 
 // A metric without labels: `Single<Counter> puts{registry, "name", "help"}`.
@@ -143,8 +144,8 @@ class Family final : public NamedMetric {
   };
   const std::vector<std::string> labels_;
   const std::function<std::unique_ptr<T>()> make_;
-  mutable std::mutex mutex_;    // guards members_
-  std::deque<Member> members_;  // in the order of their creation
+  mutable Mutex mutex_;
+  std::deque<Member> members_ ABSL_GUARDED_BY(mutex_);  // in the order of their creation
 };
 
 // A number as Go's Prometheus library writes it: the shortest text that reads back as the same double.

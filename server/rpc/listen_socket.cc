@@ -1,0 +1,127 @@
+#include "server/rpc/listen_socket.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace regent::server {
+namespace {
+
+absl::Status ListenError(const ListenAddress& address, const char* step, int error) {
+  return absl::UnavailableError(std::string("listen ") + (address.is_unix ? "unix " : "tcp ") + ToText(address) + ": " +
+                                step + ": " + std::strerror(error));
+}
+
+// A socket address of any family with its true length.
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t size_bytes = 0;
+  sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
+  int family() const { return storage.ss_family; }
+};
+
+absl::StatusOr<SocketAddress> TcpAddress(const ListenAddress& address) {
+  SocketAddress out;
+  const std::string host = address.host == "localhost" ? "127.0.0.1" : address.host;
+  auto* const ipv4 = reinterpret_cast<sockaddr_in*>(&out.storage);
+  auto* const ipv6 = reinterpret_cast<sockaddr_in6*>(&out.storage);
+  if (inet_pton(AF_INET, host.c_str(), &ipv4->sin_addr) == 1) {
+    ipv4->sin_family = AF_INET;
+    ipv4->sin_port = htons(address.port);
+    out.size_bytes = sizeof(sockaddr_in);
+    return out;
+  }
+  // An empty host: all interfaces of both families.
+  if (host.empty() || inet_pton(AF_INET6, host.c_str(), &ipv6->sin6_addr) == 1) {
+    ipv6->sin6_family = AF_INET6;
+    ipv6->sin6_port = htons(address.port);
+    out.size_bytes = sizeof(sockaddr_in6);
+    return out;
+  }
+  return absl::InvalidArgumentError("listen tcp " + ToText(address) + ": not an IP address");
+}
+
+absl::StatusOr<SocketAddress> UnixAddress(const ListenAddress& address) {
+  SocketAddress out;
+  auto* const local = reinterpret_cast<sockaddr_un*>(&out.storage);
+  if (address.host.empty() || address.host.size() >= sizeof(local->sun_path)) {
+    return absl::InvalidArgumentError("listen unix " + ToText(address) + ": the path is empty or too long");
+  }
+  local->sun_family = AF_UNIX;
+  std::memcpy(local->sun_path, address.host.c_str(), address.host.size() + 1);
+  out.size_bytes = sizeof(sockaddr_un);
+  return out;
+}
+
+void RemoveStaleUnixSocket(const std::string& path) {
+  struct stat entry {};
+  if (lstat(path.c_str(), &entry) == 0 && S_ISSOCK(entry.st_mode)) unlink(path.c_str());
+}
+
+void ReadBoundPort(int fd, ListenAddress& address) {
+  SocketAddress bound;
+  bound.size_bytes = sizeof bound.storage;
+  if (getsockname(fd, bound.get(), &bound.size_bytes) != 0) return;
+  address.port = ntohs(bound.family() == AF_INET ? reinterpret_cast<sockaddr_in*>(&bound.storage)->sin_port
+                                                 : reinterpret_cast<sockaddr_in6*>(&bound.storage)->sin6_port);
+}
+
+absl::StatusOr<OwnedFd> BindAndListen(SocketAddress socket_address, const ListenAddress& address) {
+  OwnedFd fd(socket(socket_address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) return ListenError(address, "socket", errno);
+  const int on = 1, off = 0;
+  if (!address.is_unix) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (socket_address.family() == AF_INET6 && address.host.empty()) {
+    setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  }
+  if (bind(fd.get(), socket_address.get(), socket_address.size_bytes) != 0) return ListenError(address, "bind", errno);
+  if (listen(fd.get(), SOMAXCONN) != 0) return ListenError(address, "listen", errno);
+  return fd;
+}
+
+}  // namespace
+
+OwnedFd& OwnedFd::operator=(OwnedFd&& other) noexcept {
+  if (this != &other) {
+    if (fd_ >= 0) close(fd_);
+    fd_ = other.Release();
+  }
+  return *this;
+}
+
+OwnedFd::~OwnedFd() {
+  if (fd_ >= 0) close(fd_);
+}
+
+int OwnedFd::Release() { return std::exchange(fd_, -1); }
+
+absl::StatusOr<OwnedFd> OpenListenSocket(ListenAddress& address) {
+  absl::StatusOr<SocketAddress> socket_address = address.is_unix ? UnixAddress(address) : TcpAddress(address);
+  if (!socket_address.ok()) return socket_address.status();
+  if (address.is_unix) RemoveStaleUnixSocket(address.host);
+  absl::StatusOr<OwnedFd> fd = BindAndListen(*socket_address, address);
+  if (!fd.ok() && !address.is_unix && address.host.empty()) {  // a machine without IPv6
+    ListenAddress all_ipv4 = address;
+    all_ipv4.host = "0.0.0.0";
+    socket_address = TcpAddress(all_ipv4);
+    if (!socket_address.ok()) return socket_address.status();
+    fd = BindAndListen(*socket_address, address);
+  }
+  if (fd.ok() && !address.is_unix) ReadBoundPort(fd->get(), address);
+  return fd;
+}
+
+std::string ToText(const ListenAddress& address) {
+  if (address.is_unix) return address.host;
+  const bool is_ipv6 = address.host.find(':') != std::string::npos;
+  return (is_ipv6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
+}  // namespace regent::server

@@ -1,0 +1,65 @@
+// The methods that an engine serves, by path, and what is counted for each: the grpc_server_* metrics and the bytes of
+// client traffic. Shared by all engines.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "api/service/call.h"
+#include "server/runtime/metrics.h"
+
+namespace regent::server {
+
+class RpcCounters {
+ public:
+  // Makes every series of the method, at zero. `metrics` must outlive the counters.
+  RpcCounters(const api::Method& method, Metrics& metrics);
+
+  void Started() { started_.Increment(); }
+  void Received(size_t message_bytes) {
+    received_.Increment();
+    received_bytes_.Increment(message_bytes);
+  }
+  void Sent(size_t message_bytes) {
+    sent_.Increment();
+    sent_bytes_.Increment(message_bytes);
+  }
+  void Handled(absl::StatusCode code);
+
+ private:
+  static constexpr size_t kCodes = 17;  // OK to UNAUTHENTICATED
+  Counter& started_;
+  Counter& received_;
+  Counter& sent_;
+  Counter& received_bytes_;
+  Counter& sent_bytes_;
+  std::array<Counter*, kCodes> handled_;
+};
+
+struct ServedMethod {
+  api::Method method;
+  RpcCounters counters;
+};
+
+// Built before the engine starts, then read only, on any thread.
+class MethodTable {
+ public:
+  MethodTable(std::vector<api::Method> methods, Metrics& metrics);
+
+  // The method of "/package.Service/Method"; null: there is none.
+  ServedMethod* Find(const std::string& path);
+
+  // What a call to a path that no method has ends with.
+  absl::Status UnknownMethodError(const std::string& path) const;
+
+ private:
+  std::unordered_map<std::string, ServedMethod> methods_;
+  std::set<std::string> services_;
+};
+
+}  // namespace regent::server
