@@ -3,10 +3,12 @@
 package client
 
 import (
+	"errors"
 	"os"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -84,4 +86,13 @@ func rangeOp(request *pb.RangeRequest) *pb.RequestOp {
 
 func txnOp(request *pb.TxnRequest) *pb.RequestOp {
 	return &pb.RequestOp{Request: &pb.RequestOp_RequestTxn{RequestTxn: request}}
+}
+
+// clientError is the wire's error under the one that the official client makes of it.
+func clientError(err error) error {
+	var known rpctypes.EtcdError
+	if errors.As(err, &known) {
+		return status.Error(known.Code(), known.Error())
+	}
+	return err
 }

@@ -76,6 +76,8 @@ type EventStream struct {
 	WithPrevious bool
 	// Start is the first revision that the watch may report; 0 when it does not matter.
 	Start int64
+	// Filtered says that the watch asked for one kind of events only, so that a key's events are not all there.
+	Filtered bool
 
 	events      []Event
 	complete    int64 // every event up to here was promised to have been sent
@@ -132,8 +134,10 @@ func (s *EventStream) take(event Event) error {
 	if s.seenInLast[event.Key] {
 		return fmt.Errorf("two events of key %q in revision %d", event.Key, event.Revision)
 	}
-	if err := s.checkPrevious(event); err != nil {
-		return err
+	if !s.Filtered {
+		if err := s.checkPrevious(event); err != nil {
+			return err
+		}
 	}
 	if s.currentKeys == nil {
 		s.currentKeys = map[string]Event{}
