@@ -121,15 +121,27 @@ class WaitingCalls {
     thread_ = std::thread([this] { Run(); });
     pthread_setname_np(thread_.native_handle(), "rpc");
   }
-  void Join() { thread_.join(); }
+
+  // REQUIRES: the server's Shutdown has returned, so that every RequestCall that is out comes back. Returns when no
+  // call is left: gRPC aborts the process when an operation starts on a queue that has been shut down.
+  void Join() {
+    mutex_.Lock();
+    while (calls_ > 0) empty_.Wait(mutex_);
+    mutex_.Unlock();
+    queue_->Shutdown();
+    thread_.join();
+  }
 
   void AddWaiting() {
-    ++calls_;
+    {
+      const MutexLock lock(mutex_);
+      ++calls_;
+    }
     std::make_shared<GrpcCall>(*this)->Wait();
   }
-  // The last call leaves only when the server refuses further RequestCalls: the queue has done its work.
   void Remove() {
-    if (--calls_ == 0) queue_->Shutdown();
+    const MutexLock lock(mutex_);
+    if (--calls_ == 0) empty_.NotifyAll();
   }
 
   grpc::ServerCompletionQueue& queue() { return *queue_; }
@@ -151,7 +163,9 @@ class WaitingCalls {
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
   grpc::AsyncGenericService& service_;
   MethodTable& methods_;
-  int calls_ = 0;  // with gRPC objects, waiting ones included; T's once it runs
+  Mutex mutex_;
+  Condition empty_;
+  int calls_ ABSL_GUARDED_BY(mutex_) = 0;  // with gRPC's objects, waiting ones included
   std::thread thread_;
 };
 
@@ -328,6 +342,7 @@ GrpcCall::Step GrpcCall::NextStep() {
   }
   writing_message_ = std::move(queue_.front());
   queue_.pop_front();
+  method_->counters.Sent(writing_message_.size_bytes);
   finish_out_ = finishing && queue_.empty();
   return finish_out_ ? Step::kWriteAndFinish : Step::kWrite;
 }
