@@ -88,13 +88,4 @@ void CarryOut(const PurgePlan& plan, Engine& engine, KeyCounts& counts) {
   engine.Write(batch);
 }
 
-int64_t PurgedHorizon(const PurgePlan& plan) {
-  return plan.purged_through.value + (plan.purged_through_sub > 0 ? 1 : 0);
-}
-
-int64_t LoadPurgedHorizon(const Engine& engine) {
-  const Position progress = LoadProgress(engine);
-  return progress.sub > 0 ? progress.revision : progress.revision - 1;
-}
-
 }  // namespace regent::storage

@@ -28,11 +28,7 @@ absl::Status Compact(int64_t revision, Mvcc& mvcc);
 // From any thread. nullopt: everything up to `compacted` is purged.
 std::optional<PurgePlan> MakePurgePlan(const Engine& engine, int64_t compacted, size_t events_max);
 
-// REQUIRES: the horizon's `purged` is moved first; between two turns.
+// REQUIRES: readers know the compacted revision already; between two turns.
 void CarryOut(const PurgePlan& plan, Engine& engine, KeyCounts& counts);
-
-// The horizon that a plan, or what was purged before a start, asks for.
-int64_t PurgedHorizon(const PurgePlan& plan);
-int64_t LoadPurgedHorizon(const Engine& engine);
 
 }  // namespace regent::storage

@@ -55,7 +55,7 @@ absl::StatusOr<bool> HoldsAt(const api::Compare& compare, const RowSource& rows,
     if (!found.has_value() || found->rest.empty()) return Holds(compare, std::nullopt);
     return HoldsForRest(compare, found->rest);
   }
-  REGENT_ASSIGN_OR_RETURN(VersionCursor cursor, OpenCursor(rows, compare.key, compare.range_end, through));
+  REGENT_ASSIGN_OR_RETURN(VersionCursor cursor, OpenCursor(rows, {compare.key, VersionRowsEnd(compare.range_end)}, through));
   bool any = false;
   while (cursor.Next()) {
     if (!cursor.live()) continue;

@@ -60,16 +60,16 @@ absl::StatusOr<int64_t> CountTree::Count(const RowSource& rows, std::string_view
   int64_t end_sum = live();
   if (!api::IsFromKey(range_end)) {
     const Place last = Find(range_end);
-    if (last == first) return WalkCount(rows, key, range_end, through);
+    if (last == first) return WalkCount(rows, {key, VersionRowsEnd(range_end)}, through);
     end_sum = LiveBefore(last);
     if (SeparatorAt(last) != range_end) {
-      REGENT_ASSIGN_OR_RETURN(const int64_t edge, WalkCount(rows, SeparatorAt(last), range_end, through));
+      REGENT_ASSIGN_OR_RETURN(const int64_t edge, WalkCount(rows, {SeparatorAt(last), KeyPrefix(range_end)}, through));
       end_sum += edge;
     }
   }
   int64_t start_sum = LiveBefore(first);
   if (SeparatorAt(first) != key) {
-    REGENT_ASSIGN_OR_RETURN(const int64_t edge, WalkCount(rows, SeparatorAt(first), key, through));
+    REGENT_ASSIGN_OR_RETURN(const int64_t edge, WalkCount(rows, {SeparatorAt(first), KeyPrefix(key)}, through));
     start_sum += edge;
   }
   CHECK_GE(end_sum, start_sum);
@@ -161,8 +161,9 @@ void KeyCounts::Balance(const RowSource& rows, Position through) {
 std::vector<KeyCounts::Piece> KeyCounts::ScanBucket(CountTree::Place place, const RowSource& rows, Position through) const {
   CountTree::Place next = place;
   if (++next.bucket == tree_.leaves_[place.leaf]->buckets.size()) next = {place.leaf + 1, 0};
-  const std::string end = next.leaf == tree_.leaves_.size() ? std::string(api::kFromKey) : tree_.SeparatorAt(next);
-  absl::StatusOr<VersionCursor> cursor = OpenCursor(rows, tree_.SeparatorAt(place), end, through);
+  const bool last = next.leaf == tree_.leaves_.size();
+  std::string end = last ? VersionRowsEnd(api::kFromKey) : KeyPrefix(tree_.SeparatorAt(next));
+  absl::StatusOr<VersionCursor> cursor = OpenCursor(rows, {tree_.SeparatorAt(place), std::move(end)}, through);
   CHECK(cursor.ok()) << cursor.status();
   std::vector<Piece> pieces;
   pieces.push_back(Piece{.separator = tree_.SeparatorAt(place), .bucket = {}});

@@ -16,13 +16,13 @@ namespace {
 
 class Reader {
  public:
-  Reader(const Engine& engine, const Horizon& horizon, const MissedEventsRequest& request)
-      : engine_(engine), horizon_(horizon), request_(request), batch_(std::make_shared<EventBatch>()) {}
+  Reader(const Engine& engine, const std::atomic<int64_t>& compacted, const MissedEventsRequest& request)
+      : engine_(engine), compacted_(compacted), request_(request), batch_(std::make_shared<EventBatch>()) {}
 
   absl::StatusOr<EventSlice> Read() {
-    if (request_.from < horizon_.compacted.load()) return api::ErrCompacted();
+    if (request_.from < compacted_.load()) return api::ErrCompacted();
     if (request_.from > request_.through) return EventSlice{.events = nullptr, .next = {request_.from}};
-    const RowSource rows(engine_, horizon_.compacted, request_.from);
+    const RowSource rows(engine_, compacted_, request_.from);
     REGENT_ASSIGN_OR_RETURN(const std::unique_ptr<RowIterator> row,
                             rows.Iterate(EventRow(Position{request_.through + 1, 0}), Scope::kRange));
     int64_t next = request_.through + 1;
@@ -68,7 +68,7 @@ class Reader {
 
   // The row of a put is gone: either the compaction has come this far, or the disk is broken.
   absl::Status Missing(Position position) const {
-    const int64_t compacted = horizon_.compacted.load();
+    const int64_t compacted = compacted_.load();
     CHECK_LE(position.revision, compacted) << "the version of event " << position.revision << "/" << position.sub << " is missing";
     // At the compacted revision itself a later operation of the same revision replaced it, and what is left is there.
     if (request_.from == compacted && position.revision == compacted) return absl::OkStatus();
@@ -86,22 +86,23 @@ class Reader {
       REGENT_ASSIGN_OR_RETURN(std::optional<Version> found, FindVersion(RowSource(engine_), record.key, Through(before)));
       if (found.has_value() && !found->rest.empty()) previous = std::move(found->rest);
     }
-    if (before < horizon_.compacted.load()) return std::nullopt;
+    if (before < compacted_.load()) return std::nullopt;
     CHECK(previous.has_value() || record.predecessor.revision == position.revision)
         << "the version before event " << position.revision << "/" << position.sub << " is missing";
     return previous;
   }
 
   const Engine& engine_;
-  const Horizon& horizon_;
+  const std::atomic<int64_t>& compacted_;
   const MissedEventsRequest& request_;
   std::shared_ptr<EventBatch> batch_;
 };
 
 }  // namespace
 
-absl::StatusOr<EventSlice> ReadMissedEvents(const Engine& engine, const Horizon& horizon, const MissedEventsRequest& request) {
-  return Reader(engine, horizon, request).Read();
+absl::StatusOr<EventSlice> ReadMissedEvents(const Engine& engine, const std::atomic<int64_t>& compacted,
+                                            const MissedEventsRequest& request) {
+  return Reader(engine, compacted, request).Read();
 }
 
 }  // namespace regent::storage

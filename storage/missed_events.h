@@ -2,6 +2,7 @@
 // each naming the key and the version that it replaced.
 #pragma once
 
+#include <atomic>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -21,6 +22,7 @@ struct MissedEventsRequest {
 };
 
 // ErrCompacted when the revision is below the compacted one, before or after the read.
-absl::StatusOr<EventSlice> ReadMissedEvents(const Engine& engine, const Horizon& horizon, const MissedEventsRequest& request);
+absl::StatusOr<EventSlice> ReadMissedEvents(const Engine& engine, const std::atomic<int64_t>& compacted,
+                                            const MissedEventsRequest& request);
 
 }  // namespace regent::storage

@@ -115,7 +115,7 @@ void Mvcc::PostEvent(EventKind kind, std::string_view key, const Head& before, s
     events_->first.value = next_.revision;
   }
   if (events_->too_large) return;
-  if (events_->events.size() >= options_.posted_events_max) {
+  if (next_.sub >= options_.posted_events_max) {
     events_->too_large = true;
     events_->events = {};
     return;
@@ -218,7 +218,7 @@ void Mvcc::VisitRange(std::string_view key, std::string_view range_end, Visit vi
     std::vector<std::pair<std::string, Head>> page;
     size_t page_bytes = 0;
     {
-      absl::StatusOr<VersionCursor> cursor = OpenCursor(rows(), from, range_end, through);
+      absl::StatusOr<VersionCursor> cursor = OpenCursor(rows(), {from, VersionRowsEnd(range_end)}, through);
       CHECK(cursor.ok()) << cursor.status();
       while (page.size() < kPageKeys && page_bytes < kPageBytes && cursor->Next()) {
         if (!cursor->live()) continue;

@@ -56,12 +56,19 @@ struct Item {
   api::KeyValueRest kv;  // points into rest
 };
 
-void Sort(const api::RangeRequest& request, std::vector<Item>& items) {
-  for (Item& item : items) item.kv = Decode(item.rest);
+// The items themselves stay where they are, because their decoded values point into them.
+std::vector<const Item*> Sort(const api::RangeRequest& request, std::vector<Item>& items) {
+  std::vector<const Item*> order;
+  order.reserve(items.size());
+  for (Item& item : items) {
+    item.kv = Decode(item.rest);
+    order.push_back(&item);
+  }
   const auto sort = [&](auto field) {
-    std::stable_sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
-      return request.sort_order == api::SortOrder::kDescend ? field(b) < field(a) : field(a) < field(b);
+    std::stable_sort(order.begin(), order.end(), [&](const Item* a, const Item* b) {
+      return request.sort_order == api::SortOrder::kDescend ? field(*b) < field(*a) : field(*a) < field(*b);
     });
+    return order;
   };
   switch (request.sort_target) {
     case api::SortTarget::kKey: return sort([](const Item& item) { return std::string_view(item.key); });
@@ -70,6 +77,7 @@ void Sort(const api::RangeRequest& request, std::vector<Item>& items) {
     case api::SortTarget::kMod: return sort([](const Item& item) { return item.kv.mod_revision; });
     case api::SortTarget::kValue: return sort([](const Item& item) { return item.kv.value; });
   }
+  return order;
 }
 
 class RangeReader {
@@ -99,6 +107,8 @@ class RangeReader {
     return std::min(Through(request.revision.value), state.newest);
   }
 
+  KeySpan Span() const { return {request_.key, VersionRowsEnd(request_.range_end)}; }
+
   bool Sorted() const {
     return request_.sort_target != api::SortTarget::kKey || request_.sort_order == api::SortOrder::kDescend;
   }
@@ -113,7 +123,7 @@ class RangeReader {
 
   // Stops behind the limit; then the tree says how many there are.
   absl::Status ReadInKeyOrder() {
-    REGENT_ASSIGN_OR_RETURN(VersionCursor cursor, OpenCursor(state_.rows, request_.key, request_.range_end, at_));
+    REGENT_ASSIGN_OR_RETURN(VersionCursor cursor, OpenCursor(state_.rows, Span(), at_));
     std::string last_key;
     while (cursor.Next()) {
       if (!cursor.live()) continue;
@@ -140,7 +150,7 @@ class RangeReader {
   // those and cuts. Any other order, and any filter, reads the whole range first.
   absl::Status ReadSorted() {
     const bool first_keys_alone = request_.sort_order == api::SortOrder::kNone && !HasFilters(request_) && request_.limit > 0;
-    REGENT_ASSIGN_OR_RETURN(VersionCursor cursor, OpenCursor(state_.rows, request_.key, request_.range_end, at_));
+    REGENT_ASSIGN_OR_RETURN(VersionCursor cursor, OpenCursor(state_.rows, Span(), at_));
     std::vector<Item> items;
     bool whole_range = true;
     while (cursor.Next()) {
@@ -153,12 +163,12 @@ class RangeReader {
         break;
       }
     }
-    Sort(request_, items);
-    if (request_.limit > 0 && static_cast<int64_t>(items.size()) > request_.limit) {
+    std::vector<const Item*> order = Sort(request_, items);
+    if (request_.limit > 0 && static_cast<int64_t>(order.size()) > request_.limit) {
       result_.more = true;
-      items.resize(static_cast<size_t>(request_.limit));
+      order.resize(static_cast<size_t>(request_.limit));
     }
-    for (const Item& item : items) AddResult(request_, item.key, item.rest, result_);
+    for (const Item* item : order) AddResult(request_, item->key, item->rest, result_);
     if (!whole_range) {
       REGENT_ASSIGN_OR_RETURN(result_.count, Count());
     }
@@ -173,9 +183,9 @@ class RangeReader {
     REGENT_ASSIGN_OR_RETURN(const int64_t newest,
                             state_.counts.Count(state_.rows, request_.key, request_.range_end, state_.newest));
     if (at_ == state_.newest) return newest;
-    if (newest <= kWalkedKeysMax) return WalkCount(state_.rows, request_.key, request_.range_end, at_);
+    if (newest <= kWalkedKeysMax) return WalkCount(state_.rows, Span(), at_);
     REGENT_ASSIGN_OR_RETURN(const std::optional<int64_t> change, ChangeSince());
-    if (!change.has_value()) return WalkCount(state_.rows, request_.key, request_.range_end, at_);
+    if (!change.has_value()) return WalkCount(state_.rows, Span(), at_);
     return newest - *change;
   }
 

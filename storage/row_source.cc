@@ -68,7 +68,7 @@ std::unique_ptr<RowIterator> Overlay::Merge(std::unique_ptr<RowIterator> below, 
 absl::StatusOr<std::unique_ptr<RowIterator>> RowSource::Iterate(std::string upper_bound, Scope scope) const {
   if (overlay_ != nullptr && !overlay_->empty()) return overlay_->Merge(engine_->Iterate(upper_bound, scope), upper_bound);
   std::unique_ptr<RowIterator> rows = engine_->Iterate(std::move(upper_bound), scope);
-  if (oldest_ != nullptr && oldest_->load() > revision_) return api::ErrCompacted();
+  if (compacted_ != nullptr && compacted_->load() > revision_) return api::ErrCompacted();
   return rows;
 }
 

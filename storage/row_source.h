@@ -2,9 +2,9 @@
 //
 // A reader on another thread races with the purge. The order that keeps it right:
 //   1. The reader makes an iterator: what it sees does not change any more.
-//   2. It then looks at the horizon. The purge moves the horizon before it deletes the first row. So an iterator that
-//      could miss a row is always told so by the horizon, and the read ends with ErrCompacted.
-// The apply loop is the purge's own thread and needs no horizon; its rows are the engine's with those of the running
+//   2. It then looks at the compacted revision. A compaction moves it before the first row is purged, so an iterator
+//      that could miss a row always comes with a compacted revision above the one that is read: ErrCompacted.
+// The apply loop is the purge's own thread and needs none of that; its rows are the engine's with those of the running
 // batch merged in.
 #pragma once
 
@@ -20,14 +20,6 @@
 #include "storage/keys.h"
 
 namespace regent::storage {
-
-// Shared by the state machine, which moves it forward, and all its views.
-struct Horizon {
-  // Reads of revisions below are refused; -1: nothing was compacted (etcd starts there, so Compact(0) is possible once).
-  std::atomic<int64_t> compacted{-1};
-  // Rows that only revisions below need may be gone.
-  std::atomic<int64_t> purged{0};
-};
 
 // The version and event rows of a batch that is not written yet, in order. Apply only ever puts such rows, so there is
 // nothing to hide in the engine below.
@@ -58,9 +50,9 @@ class RowSource {
   // For the owner of the state machine.
   explicit RowSource(const Engine& engine, const Overlay* overlay = nullptr) : engine_(&engine), overlay_(overlay) {}
 
-  // For a reader of `revision`, which must not be below `*oldest` once the rows are pinned.
-  RowSource(const Engine& engine, const std::atomic<int64_t>& oldest, int64_t revision)
-      : engine_(&engine), oldest_(&oldest), revision_(revision) {}
+  // For a reader of `revision`, which must not be below the compacted revision once the rows are pinned.
+  RowSource(const Engine& engine, const std::atomic<int64_t>& compacted, int64_t revision)
+      : engine_(&engine), compacted_(&compacted), revision_(revision) {}
 
   // ErrCompacted when the revision is not served any more.
   absl::StatusOr<std::unique_ptr<RowIterator>> Iterate(std::string upper_bound, Scope scope) const;
@@ -69,7 +61,7 @@ class RowSource {
  private:
   const Engine* engine_;
   const Overlay* overlay_ = nullptr;
-  const std::atomic<int64_t>* oldest_ = nullptr;
+  const std::atomic<int64_t>* compacted_ = nullptr;
   int64_t revision_ = 0;
 };
 

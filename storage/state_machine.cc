@@ -6,6 +6,7 @@
 
 #include "api/contract/errors.h"
 #include "api/contract/key_range.h"
+#include "api/contract/limits.h"
 #include "api/contract/wire.h"
 #include "glog/logging.h"
 #include "storage/compaction.h"
@@ -60,7 +61,6 @@ class Machine final : public StateMachine {
         alarms_(LoadAlarms(*engine_)),
         configuration_(LoadConfiguration(*engine_)),
         shared_(std::make_shared<SharedState>()) {
-    shared_->horizon.purged = LoadPurgedHorizon(*engine_);
     Publish();
   }
 
@@ -172,6 +172,7 @@ Machine::Result Machine::Execute(const api::CompactionRequest& request, ApplyOut
 
 Machine::Result Machine::Execute(const api::LeaseGrantRequest& request, ApplyOutcome& outcome) {
   if (request.id.value == 0) return api::ErrLeaseNotFound();
+  if (request.ttl > api::kLeaseTtlSecondsMax) return api::ErrLeaseTtlTooLarge();
   if (mvcc_.leases().Contains(request.id.value)) return api::ErrLeaseExists();
   mvcc_.leases().Grant(request.id.value, request.ttl);
   Digest(DigestKind::kGrant, static_cast<uint64_t>(request.id.value), static_cast<uint64_t>(request.ttl));
@@ -234,7 +235,7 @@ void Machine::Publish() {
   std::shared_ptr<const View> next =
       std::make_shared<const StoreView>(engine_, shared_, mvcc_.counts().Publish(), mvcc_.counters());
   std::atomic_store(&view_, std::move(next));
-  shared_->horizon.compacted = mvcc_.counters().compacted;
+  shared_->compacted = mvcc_.counters().compacted;
 }
 
 std::vector<LeaseInfo> Machine::Leases() const {
@@ -257,7 +258,6 @@ std::optional<PurgePlan> Machine::PlanPurge(const View& view, size_t events_max)
 
 void Machine::RunPurge(const PurgePlan& plan) {
   if (plan.generation != engine_->generation()) return;
-  shared_->horizon.purged = std::max(shared_->horizon.purged.load(), PurgedHorizon(plan));
   CarryOut(plan, *engine_, mvcc_.counts());
 }
 

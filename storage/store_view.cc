@@ -21,15 +21,13 @@ StoreView::StoreView(std::shared_ptr<const Engine> engine, std::shared_ptr<Share
       size_(counters.size),
       applied_index_(counters.applied_index) {}
 
-api::Revision StoreView::compacted() const { return {std::max<int64_t>(shared_->horizon.compacted.load(), 0)}; }
+api::Revision StoreView::compacted() const { return {std::max<int64_t>(shared_->compacted.load(), 0)}; }
 
-// The current revision cannot be compacted for somebody who asks for "now": there only the rows' absence counts.
 absl::StatusOr<api::RangeResult> StoreView::Range(const api::RangeRequest& request) const {
-  const int64_t revision = request.revision.value;
-  if (revision > revision_) return api::ErrFutureRevision();
-  if (revision > 0 && revision < shared_->horizon.compacted.load()) return api::ErrCompacted();
-  const RowSource rows = revision > 0 ? RowSource(*engine_, shared_->horizon.compacted, revision)
-                                      : RowSource(*engine_, shared_->horizon.purged, revision_);
+  if (request.revision.value > revision_) return api::ErrFutureRevision();
+  const int64_t revision = request.revision.value > 0 ? request.revision.value : revision_;
+  if (revision < shared_->compacted.load()) return api::ErrCompacted();
+  const RowSource rows(*engine_, shared_->compacted, revision);
   return ReadRange(RangeState{.rows = rows,
                               .counts = *counts_,
                               .newest = Through(revision_),
@@ -39,7 +37,7 @@ absl::StatusOr<api::RangeResult> StoreView::Range(const api::RangeRequest& reque
 }
 
 absl::StatusOr<bool> StoreView::Succeeds(const api::TxnRequest& request) const {
-  const RowSource rows(*engine_, shared_->horizon.purged, revision_);
+  const RowSource rows(*engine_, shared_->compacted, revision_);
   for (const api::Compare& compare : request.compare) {
     REGENT_ASSIGN_OR_RETURN(const bool holds, HoldsAt(compare, rows, Through(revision_)));
     if (!holds) return false;
@@ -50,11 +48,12 @@ absl::StatusOr<bool> StoreView::Succeeds(const api::TxnRequest& request) const {
 absl::StatusOr<api::TxnResult> StoreView::ReadTxn(const api::TxnRequest& request) const {
   api::TxnResult result;
   result.revision.value = revision_;
+  if (revision_ < shared_->compacted.load()) return api::ErrCompacted();
   REGENT_ASSIGN_OR_RETURN(result.succeeded, Succeeds(request));
   for (const api::RequestOp& operation : result.succeeded ? request.success : request.failure) {
     const auto* range = std::get_if<api::RangeRequest>(&operation);
     if (range == nullptr) return absl::InvalidArgumentError("a read transaction has ranges alone");
-    REGENT_RETURN_IF_ERROR(CheckTxnRevision(range->revision, revision_, shared_->horizon.compacted.load()));
+    REGENT_RETURN_IF_ERROR(CheckTxnRevision(range->revision, revision_, shared_->compacted.load()));
     REGENT_ASSIGN_OR_RETURN(api::RangeResult answer, Range(*range));
     result.responses.emplace_back(std::move(answer));
   }
@@ -63,7 +62,7 @@ absl::StatusOr<api::TxnResult> StoreView::ReadTxn(const api::TxnRequest& request
 
 absl::StatusOr<EventSlice> StoreView::Events(std::string_view key, std::string_view range_end, api::Revision from,
                                              bool previous, size_t events_max) const {
-  return ReadMissedEvents(*engine_, shared_->horizon,
+  return ReadMissedEvents(*engine_, shared_->compacted,
                           MissedEventsRequest{.key = key,
                                               .range_end = range_end,
                                               .from = from.value,

@@ -1,7 +1,8 @@
 // The View that the state machine publishes: a revision, the counts of that revision and the engine. What makes it
-// immutable is that rows above its revision are invisible to its reads; what is purged below is told by the horizon.
+// immutable is that rows above its revision are invisible to its reads; what is compacted below is shared and moves on.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string_view>
@@ -17,7 +18,7 @@ namespace regent::storage {
 
 // What all views of one state machine share.
 struct SharedState {
-  Horizon horizon;
+  std::atomic<int64_t> compacted{-1};  // as Counters has it
   PageCounts pages;
 };
 

@@ -69,14 +69,13 @@ std::string_view VersionCursor::key() {
   return key_;
 }
 
-absl::StatusOr<VersionCursor> OpenCursor(const RowSource& rows, std::string_view key, std::string_view range_end,
-                                         Position through) {
-  REGENT_ASSIGN_OR_RETURN(std::unique_ptr<RowIterator> iterator, rows.Iterate(VersionRowsEnd(range_end), Scope::kRange));
-  return VersionCursor(std::move(iterator), KeyPrefix(key), through);
+absl::StatusOr<VersionCursor> OpenCursor(const RowSource& rows, KeySpan span, Position through) {
+  REGENT_ASSIGN_OR_RETURN(std::unique_ptr<RowIterator> iterator, rows.Iterate(std::move(span.end), Scope::kRange));
+  return VersionCursor(std::move(iterator), KeyPrefix(span.key), through);
 }
 
-absl::StatusOr<int64_t> WalkCount(const RowSource& rows, std::string_view key, std::string_view range_end, Position through) {
-  REGENT_ASSIGN_OR_RETURN(VersionCursor cursor, OpenCursor(rows, key, range_end, through));
+absl::StatusOr<int64_t> WalkCount(const RowSource& rows, KeySpan span, Position through) {
+  REGENT_ASSIGN_OR_RETURN(VersionCursor cursor, OpenCursor(rows, std::move(span), through));
   int64_t count = 0;
   while (cursor.Next()) count += cursor.live() ? 1 : 0;
   return count;

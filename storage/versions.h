@@ -54,11 +54,16 @@ class VersionCursor {
   std::string key_;
 };
 
-// A cursor over [key, range_end) (range_end as the wire says it, not empty).
-absl::StatusOr<VersionCursor> OpenCursor(const RowSource& rows, std::string_view key, std::string_view range_end,
-                                         Position through);
+// Keys from `key` on whose rows are below the row `end`: VersionRowsEnd(range_end), or KeyPrefix(key) of the first key
+// that is not meant.
+struct KeySpan {
+  std::string_view key;
+  std::string end;
+};
 
-// Live keys of [key, range_end), by walking them.
-absl::StatusOr<int64_t> WalkCount(const RowSource& rows, std::string_view key, std::string_view range_end, Position through);
+absl::StatusOr<VersionCursor> OpenCursor(const RowSource& rows, KeySpan span, Position through);
+
+// Live keys of the span, by walking them.
+absl::StatusOr<int64_t> WalkCount(const RowSource& rows, KeySpan span, Position through);
 
 }  // namespace regent::storage

@@ -34,7 +34,8 @@ class View {
   virtual uint64_t applied_index() const = 0;
 
   // Errors: ErrCompacted, ErrFutureRevision. The request's key range is taken as validated. A request for the current
-  // revision (0) meets ErrCompacted only when a purge has passed this view: ask a newer view.
+  // revision (0) meets ErrCompacted when a compaction has passed this view: take the state machine's newest view, which
+  // is never below the compaction, and ask again.
   virtual absl::StatusOr<api::RangeResult> Range(const api::RangeRequest& request) const = 0;
 
   // All compares and ranges at this view's revision; the chosen branch has ranges alone.
