@@ -123,20 +123,10 @@ void WatchHub::SendMessage(Watcher& watcher, std::vector<ReadyEvent>::iterator f
                            std::vector<ReadyEvent>::iterator last, api::Revision header) {
   watcher.quiet = false;
   metrics_.debugging_mvcc_events_total.Increment(static_cast<uint64_t>(last - first));
-  while (first != last) {
-    api::WatchMessage message{.watch_id = watcher.id, .revision = header};
-    auto end = last;
-    if (watcher.fragment) {
-      size_t bytes = first->bytes->size();
-      for (end = first + 1; end != last && bytes + end->bytes->size() <= options_.fragment_bytes_max; ++end) {
-        bytes += end->bytes->size();
-      }
-      message.fragment = end != last;
-    }
-    message.events.reserve(static_cast<size_t>(end - first));
-    for (; first != end; ++first) message.events.push_back(std::move(first->bytes));
-    watcher.stream->sink->Send(std::move(message));
-  }
+  api::WatchMessage message{.watch_id = watcher.id, .revision = header, .fragment = watcher.fragment};
+  message.events.reserve(static_cast<size_t>(last - first));
+  for (; first != last; ++first) message.events.push_back(std::move(first->bytes));
+  watcher.stream->sink->Send(std::move(message));
 }
 
 }  // namespace regent::server

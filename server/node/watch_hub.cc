@@ -52,7 +52,7 @@ WatchHub::WatchHub(Loop& loop, Loop& pool, WatchOptions options, uint64_t seed, 
       options_(options),
       mutants_(mutants),
       metrics_(metrics),
-      random_state_(seed),
+      random_(seed),
       publications_(std::numeric_limits<size_t>::max()),
       recent_(options.recent_events_max, options.recent_bytes_max) {}
 
@@ -216,7 +216,7 @@ void WatchHub::RequestProgress(uint64_t serial) {
 
 void WatchHub::StartProgressTimer(WatchStreamState& stream) {
   if (stream.progress_timer != Loop::TimerId::kNone || options_.progress_interval <= Duration::zero()) return;
-  const auto jitter = Duration(NextRandom() % static_cast<uint64_t>(options_.progress_interval.count() / 10 + 1));
+  const auto jitter = Duration(random_.Next() % static_cast<uint64_t>(options_.progress_interval.count() / 10 + 1));
   stream.progress_timer = loop_.PostAfter(options_.progress_interval + jitter,
                                           [this, serial = stream.serial] { TickProgress(serial); });
 }
@@ -235,13 +235,6 @@ void WatchHub::TickProgress(uint64_t serial) {
     watcher->quiet = true;
   }
   if (wanted) StartProgressTimer(*stream);
-}
-
-uint64_t WatchHub::NextRandom() {  // splitmix64
-  uint64_t z = random_state_ += 0x9e3779b97f4a7c15;
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-  z = (z ^ z >> 27) * 0x94d049bb133111eb;
-  return z ^ z >> 31;
 }
 
 // A small set is published at once, a large one after a moment, so that ten thousand watchers created one after the

@@ -13,7 +13,7 @@
 // full is left alone until Drained. A cursor below the compacted revision cancels the watcher with compact_revision.
 //
 // What each watcher receives is in revision order, without gap or repetition, nothing below its start, and a revision's
-// events are never split over two messages (unless the client asked for fragments, and then marked).
+// events are never split over two messages (the sink may, for a client that asked for fragments).
 //
 // Progress (etcd's rules): of one watcher, every progress interval plus up to a tenth, when it is live, its start is
 // reached, and no event was sent since the last tick; on request for the whole stream (watch id -1), when all its
@@ -30,6 +30,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "api/service/backend.h"
 #include "server/node/mutants.h"
+#include "server/node/random.h"
 #include "server/node/wanted_keys.h"
 #include "server/node/watch_events.h"
 #include "server/node/watch_matcher.h"
@@ -45,7 +46,6 @@ struct WatchOptions {
   Duration progress_interval = std::chrono::minutes(10);
   size_t sink_bytes_max = 2 << 20;      // a stream with more unsent bytes is not fed
   size_t message_bytes_max = 1 << 20;   // whole revisions are packed into one message up to about here
-  size_t fragment_bytes_max = 2 << 20;  // of a message to a client that asked for fragments
   size_t recent_events_max = 10'000;
   size_t recent_bytes_max = 16 << 20;
   size_t slice_rows_min = 64;           // rows of the event index read by one catch-up job
@@ -101,7 +101,6 @@ class WatchHub {
   void StartProgressTimer(WatchStreamState& stream);
   void TickProgress(uint64_t serial);
   void WantedChanged();
-  uint64_t NextRandom();
 
   // Delivery to live watchers (watch_delivery.cc).
   void DeliverPublications();
@@ -130,7 +129,7 @@ class WatchHub {
   const WatchOptions options_;
   const NodeMutants mutants_;
   Metrics& metrics_;
-  uint64_t random_state_;
+  Random random_;
 
   Mailbox<Publication> publications_;
   std::vector<Publication> taken_;  // memory of DeliverPublications

@@ -1,0 +1,41 @@
+#include "server/node/flusher.h"
+
+#include "glog/logging.h"
+
+namespace regent::server {
+
+Flusher::Flusher(const NodeSeams& seams, const NodeOptions& options, LogDriver& log)
+    : loop_(seams.apply_loop), state_machine_(seams.state_machine), options_(options), log_(log) {}
+
+void Flusher::Start() {
+  persisted_since_ = loop_.Now();
+  loop_.PostAfter(options_.flush_check_interval, [this] {
+    if (!stopped_) Check();
+  });
+}
+
+void Flusher::Check() {
+  if (!Handle(state_machine_.PersistedApplied())) return;
+  const bool all = persisted_ == state_machine_.applied();
+  if (all) persisted_since_ = loop_.Now();
+  if (!all && loop_.Now() - persisted_since_ >= options_.flush_interval) FlushNow();
+  loop_.PostAfter(options_.flush_check_interval, [this] {
+    if (!stopped_) Check();
+  });
+}
+
+void Flusher::FlushNow() { Handle(state_machine_.Flush()); }
+
+bool Flusher::Handle(const absl::StatusOr<raft::Index>& persisted) {
+  if (!persisted.ok()) {
+    options_.on_fatal("the store cannot be flushed: " + persisted.status().ToString());
+    return false;
+  }
+  if (*persisted <= persisted_) return true;
+  persisted_ = *persisted;
+  persisted_since_ = loop_.Now();
+  log_.Release(options_.mutants.release_unflushed_log ? state_machine_.applied() : persisted_);
+  return true;
+}
+
+}  // namespace regent::server

@@ -1,0 +1,99 @@
+#include "server/node/log_driver.h"
+
+#include <utility>
+
+#include "glog/logging.h"
+
+namespace regent::server {
+
+LogDriver::LogDriver(const NodeSeams& seams, const NodeOptions& options, Events events)
+    : loop_(seams.log_loop),
+      raft_loop_(seams.raft_loop),
+      log_(seams.log),
+      options_(options),
+      metrics_(seams.metrics),
+      events_(std::move(events)) {}
+
+void LogDriver::Write(raft::StepId step, std::optional<raft::HardState> hard_state, std::vector<raft::Entry> entries) {
+  loop_.Post([this, step, hard_state, entries = std::move(entries)] { WriteNow(step, hard_state, entries); });
+}
+
+void LogDriver::WriteNow(raft::StepId step, const std::optional<raft::HardState>& hard_state,
+                         const std::vector<raft::Entry>& entries) {
+  if (fenced_) return;
+  if (options_.mutants.acknowledge_before_persisted) raft_loop_.Post([this, step] { events_.on_persisted(step); });
+  ++writes_;
+  const MonotonicTime start = loop_.Now();
+  if (hard_state.has_value() && !Check(log_.SaveHardState(*hard_state))) return;
+  if (!entries.empty() && !Check(log_.Append(entries))) return;
+  metrics_.disk_wal_fsync_duration_seconds.Observe(loop_.Now() - start);
+  if (!options_.mutants.acknowledge_before_persisted) raft_loop_.Post([this, step] { events_.on_persisted(step); });
+  prepare_wanted_ = true;
+  StartIdleTimer();
+}
+
+void LogDriver::Fetch(raft::LogFetch fetch) {
+  loop_.Post([this, fetch] { FetchNow(fetch); });
+}
+
+void LogDriver::FetchNow(const raft::LogFetch& fetch) {
+  if (fenced_) return;
+  absl::StatusOr<std::vector<raft::Entry>> entries = log_.Read(fetch.from, fetch.bytes_max);
+  raft::FetchResult result = raft::Released{};
+  if (entries.ok()) {
+    result = *std::move(entries);
+  } else if (!absl::IsNotFound(entries.status())) {
+    Check(entries.status());
+    return;
+  }
+  raft_loop_.Post([this, fetch, result = std::move(result)]() mutable { events_.on_fetched(fetch, std::move(result)); });
+}
+
+void LogDriver::Release(raft::Index through) {
+  loop_.Post([this, through] {
+    if (!fenced_) Check(log_.Release(through));
+  });
+}
+
+void LogDriver::Close(Loop::Task done) {
+  loop_.Post([this, done = std::move(done)]() mutable {
+    if (!fenced_ && log_.MarkWanted()) Check(log_.WriteMark());
+    done();
+  });
+}
+
+// One timer at a time: it looks whether anything was written since it was started.
+void LogDriver::StartIdleTimer() {
+  if (std::exchange(idle_timer_, true)) return;
+  writes_at_timer_ = writes_;
+  loop_.PostAfter(options_.log_idle, [this] {
+    idle_timer_ = false;
+    if (writes_ == writes_at_timer_) return OnIdle();
+    // Busy: the future is still prepared, a step now and then.
+    Prepare();
+    StartIdleTimer();
+  });
+}
+
+void LogDriver::OnIdle() {
+  if (fenced_) return;
+  if (log_.MarkWanted() && !Check(log_.WriteMark())) return;
+  Prepare();
+  if (prepare_wanted_) StartIdleTimer();
+}
+
+void LogDriver::Prepare() {
+  if (fenced_ || !prepare_wanted_) return;
+  const absl::StatusOr<bool> more = log_.Prepare();
+  if (Check(more.status())) prepare_wanted_ = *more;
+}
+
+bool LogDriver::Check(const absl::Status& status) {
+  if (status.ok()) return true;
+  fenced_ = true;
+  LOG(ERROR) << "the log failed, the node stops: " << status;
+  options_.on_fatal("the log failed: " + status.ToString());
+  return false;
+}
+
+}  // namespace regent::server

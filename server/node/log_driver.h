@@ -1,0 +1,63 @@
+// Runs the log on its own loop: durable steps, one at a time, fetches, release, and in idle moments the mark and the
+// preparation of the next segment.
+//
+// The first error of the disk fences the node: nothing is written or reported durable any more, and `on_fatal` is
+// called, which ends the process. A sync is never repeated.
+//
+// Functions named on_... run on the raft loop. Everything else may be called from any thread and runs on the log loop.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "raft/output.h"
+#include "server/node/node_options.h"
+#include "server/runtime/loop.h"
+#include "storage/log_store.h"
+
+namespace regent::server {
+
+class LogDriver {
+ public:
+  struct Events {
+    std::function<void(raft::StepId)> on_persisted;
+    std::function<void(raft::LogFetch, raft::FetchResult)> on_fetched;
+  };
+
+  LogDriver(const NodeSeams& seams, const NodeOptions& options, Events events);
+
+  void Write(raft::StepId step, std::optional<raft::HardState> hard_state, std::vector<raft::Entry> entries);
+  void Fetch(raft::LogFetch fetch);
+  void Release(raft::Index through);
+  // Writes the final mark; `done` runs on the log loop, after everything asked for before.
+  void Close(Loop::Task done);
+
+ private:
+  void WriteNow(raft::StepId step, const std::optional<raft::HardState>& hard_state,
+                const std::vector<raft::Entry>& entries);
+  void FetchNow(const raft::LogFetch& fetch);
+  void StartIdleTimer();
+  void OnIdle();
+  void Prepare();
+  // True when the log may be used.
+  bool Check(const absl::Status& status);
+
+  Loop& loop_;
+  Loop& raft_loop_;
+  storage::LogStore& log_;
+  const NodeOptions& options_;
+  Metrics& metrics_;
+  const Events events_;
+
+  // Of the log loop.
+  bool fenced_ = false;
+  bool idle_timer_ = false;
+  bool prepare_wanted_ = true;
+  uint64_t writes_ = 0;          // counts, so that idleness is seen
+  uint64_t writes_at_timer_ = 0;
+};
+
+}  // namespace regent::server

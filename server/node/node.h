@@ -1,0 +1,106 @@
+// One member: the protocol, the log, the state machine, leases and watches, put together. Implements what the services
+// ask for (api/service/backend.h).
+//
+// Life: Open (checks the log against the store) → Start (`ready` runs once an entry of the current term, and with it
+// everything acknowledged before, is applied here; calls that come earlier wait) → Stop (`stopped` runs when everything
+// is drained, flushed and marked) → end the loops, the background pool last → destroy the node.
+//
+// A call that Stop overtakes ends with ErrStopped: a write among them may have happened.
+//
+// Threads: the functions of Backend from any thread; Start and Stop from any thread, once each.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "api/service/backend.h"
+#include "server/node/applier.h"
+#include "server/node/flusher.h"
+#include "server/node/lease_keeper.h"
+#include "server/node/log_driver.h"
+#include "server/node/node_options.h"
+#include "server/node/purger.h"
+#include "server/node/raft_driver.h"
+#include "server/node/random.h"
+#include "server/node/read_gate.h"
+#include "server/node/watch_hub.h"
+
+namespace regent::server {
+
+class Node final : public api::Backend {
+ public:
+  // `recovered`: what opening the log found. DataLoss when log and store contradict each other. A single member: the
+  // configuration is {options.member_id}.
+  static absl::StatusOr<std::unique_ptr<Node>> Open(NodeSeams seams, NodeOptions options,
+                                                    const storage::RecoveredLog& recovered);
+  ~Node() override;
+
+  void Start(Loop::Task ready);     // `ready` runs on the apply loop
+  void Stop(Loop::Task stopped);    // `stopped` runs on the log loop
+
+  bool ready() const { return ready_.load(std::memory_order_acquire); }
+
+  api::Header CurrentHeader() const override;
+  bool HasLeader() const override { return driver_.leader() != 0; }
+  void Propose(api::WriteRequest request, api::MonotonicTime deadline, api::Done<api::WriteResult> done) override;
+  void Range(api::RangeRequest request, api::MonotonicTime deadline, api::Done<api::RangeResult> done) override;
+  void ReadTxn(api::TxnRequest request, api::MonotonicTime deadline, api::Done<api::TxnResult> done) override;
+  void LeaseKeepAlive(api::LeaseId id, api::Done<api::LeaseKeepAliveResult> done) override;
+  void LeaseTimeToLive(api::LeaseId id, bool keys, api::Done<api::LeaseTimeToLiveResult> done) override;
+  void LeaseLeases(api::Done<api::LeaseLeasesResult> done) override;
+  std::unique_ptr<api::WatchStream> OpenWatch(std::shared_ptr<api::WatchSink> sink) override;
+  void MemberList(bool linearizable, api::MonotonicTime deadline, api::Done<std::vector<api::Member>> done) override;
+  void Status(api::Done<api::StatusResult> done) override;
+  void Alarms(api::AlarmRequest get, api::Done<api::AlarmResult> done) override;
+  void Defragment(api::Done<std::monostate> done) override;
+
+  // A message of another member.
+  void Step(raft::Message message);
+
+ private:
+  Node(NodeSeams seams, NodeOptions options, raft::CoreStart start);
+
+  // Proposals (node_proposals.cc).
+  RaftDriver::Request MakeRequest(api::WriteRequest body, uint64_t leader_term, MonotonicTime deadline,
+                                  api::Done<api::WriteResult> done);
+  void ProposeGrantWithoutId(api::LeaseGrantRequest grant, MonotonicTime deadline, api::Done<api::WriteResult> done);
+  api::Done<api::WriteResult> AfterPurge(api::Revision revision, api::Done<api::WriteResult> done);
+  void ProposeRevokes(raft::Term term, const std::vector<api::LeaseId>& ids);
+  void RaiseNoSpace();
+  void CountWrite(const api::WriteRequest& request);
+
+  // Life (node.cc).
+  void OnRole(const raft::RoleChange& change);
+  void OnTermApplied(raft::RoleChange change);
+  void DrainLog(int rounds, Loop::Task then);
+  void StopRaft(Loop::Task stopped);
+  void StopApply(Loop::Task stopped);
+
+  std::shared_ptr<const storage::View> ReadView();
+  MonotonicTime Bounded(MonotonicTime deadline) const;
+
+  const NodeSeams seams_;
+  const NodeOptions options_;
+  Random random_;                         // of the raft loop, after construction
+  std::atomic<uint64_t> next_sequence_;   // begins at a random place: an earlier life's proposals are not mistaken for ours
+  std::atomic<bool> ready_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> raising_no_space_{false};
+  std::atomic<uint64_t> reads_{0};        // of a mutant
+  Mutex stale_mutex_;
+  std::shared_ptr<const storage::View> stale_view_ ABSL_GUARDED_BY(stale_mutex_);  // of a mutant
+  Loop::Task on_ready_;                   // of the apply loop, after Start
+
+  WatchHub hub_;
+  Purger purger_;
+  LogDriver log_;
+  Flusher flusher_;
+  Applier applier_;
+  ReadGate gate_;
+  LeaseKeeper keeper_;
+  RaftDriver driver_;
+};
+
+}  // namespace regent::server

@@ -1,0 +1,79 @@
+// What a node is made of: its facts, its limits, and the seams through which everything uncertain enters.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/contract/limits.h"
+#include "raft/options.h"
+#include "server/node/mutants.h"
+#include "server/node/transport.h"
+#include "server/node/watch_hub.h"
+#include "server/runtime/loop.h"
+#include "server/runtime/metrics.h"
+#include "storage/log_store.h"
+#include "storage/state_machine.h"
+
+namespace regent::server {
+
+struct NodeOptions {
+  uint64_t cluster_id = 0;
+  uint64_t member_id = 0;
+  std::string name;
+  std::vector<std::string> peer_urls;
+  std::vector<std::string> client_urls;
+
+  std::chrono::milliseconds heartbeat_interval{100};
+  std::chrono::milliseconds election_timeout{1000};
+
+  size_t request_bytes_max = api::kMaxRequestBytesDefault;  // of an encoded command
+  size_t proposals_waiting_max = 100'000;                   // not yet seen by the raft loop
+  uint64_t unapplied_entries_max = 5'000;                   // committed and not applied: new proposals are refused
+  int64_t quota_bytes = 0;                                  // as the state machine has it; for Status alone
+
+  Duration log_idle = std::chrono::milliseconds(10);       // then the log's mark is written and its future prepared
+  Duration disk_stall_max = std::chrono::seconds(20);      // a write that takes longer ends the process
+  Duration flush_check_interval = std::chrono::seconds(5); // how often the log is released up to the flushed state
+  Duration flush_interval = std::chrono::seconds(60);      // the store is flushed if it has not flushed itself this long
+
+  size_t purge_events_max = 512;                           // of one slice
+  Duration purge_pause = std::chrono::milliseconds(2);     // between slices, unless somebody waits for the purge
+  size_t lease_revokes_max = 500;                          // expired leases in revocation at the same time
+
+  WatchOptions watch;
+  raft::CoreOptions raft;  // the ticks are derived from the two intervals above
+
+  // On the raft loop, once per loss: no leader has been known for three election timeouts.
+  std::function<void()> on_leader_lost;
+  // A broken disk or a broken promise: must end the process with a non-zero status. After it returns, if it does, the
+  // node acknowledges nothing any more.
+  std::function<void(const std::string& why)> on_fatal;
+
+  NodeMutants mutants;
+
+  // The contract's request timeout: kRequestTimeoutBase and two election timeouts.
+  Duration request_timeout() const { return api::kRequestTimeoutBase + 2 * election_timeout; }
+  // Seconds; shorter leases are made this long.
+  int64_t lease_ttl_min() const { return (3 * election_timeout.count() / 2 + 999) / 1000; }
+};
+
+// The loops, the disk, the network and chance. All must outlive the node, except that `log` and `state_machine` are
+// used on their loops alone.
+struct NodeSeams {
+  Loop& raft_loop;
+  Loop& log_loop;
+  Loop& apply_loop;
+  Loop& watch_loop;
+  Loop& background;
+  storage::LogStore& log;
+  storage::StateMachine& state_machine;
+  Transport& transport;
+  uint64_t seed = 0;  // must differ at every start
+  Metrics& metrics;
+};
+
+}  // namespace regent::server

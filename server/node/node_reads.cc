@@ -1,0 +1,161 @@
+// What a node answers without writing: reads, the time of leases, facts about itself.
+#include <algorithm>
+#include <utility>
+
+#include "api/contract/errors.h"
+#include "server/node/node.h"
+
+namespace regent::server {
+
+// A caller who names no deadline, or a later one, waits as long as the contract says.
+MonotonicTime Node::Bounded(MonotonicTime deadline) const {
+  return std::min(deadline, seams_.raft_loop.Now() + options_.request_timeout());
+}
+
+std::shared_ptr<const storage::View> Node::ReadView() {
+  if (options_.mutants.stale_linearizable_read) {
+    MutexLock lock(stale_mutex_);
+    if (stale_view_ == nullptr || reads_.fetch_add(1) % 64 == 0) stale_view_ = seams_.state_machine.view();
+    return stale_view_;
+  }
+  return seams_.state_machine.view();
+}
+
+api::Header Node::CurrentHeader() const {
+  return {.cluster_id = options_.cluster_id,
+          .member_id = options_.member_id,
+          .revision = seams_.state_machine.view()->revision(),
+          .raft_term = driver_.term()};
+}
+
+// Before the node is ready a serializable read waits as a linearizable one does: the flushed state that a restart finds
+// lags behind what was acknowledged.
+void Node::Range(api::RangeRequest request, api::MonotonicTime deadline, api::Done<api::RangeResult> done) {
+  seams_.metrics.mvcc_range_total.Increment();
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  if (gate_.local() || (request.serializable && ready())) return done(ReadView()->Range(request));
+  gate_.Wait(Bounded(deadline), [this, request = std::move(request), done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) return done(std::move(status));
+    done(ReadView()->Range(request));
+  });
+}
+
+void Node::ReadTxn(api::TxnRequest request, api::MonotonicTime deadline, api::Done<api::TxnResult> done) {
+  seams_.metrics.mvcc_txn_total.Increment();
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  const auto serializable = [](const std::vector<api::RequestOp>& operations) {
+    return std::all_of(operations.begin(), operations.end(), [](const api::RequestOp& operation) {
+      const auto* range = std::get_if<api::RangeRequest>(&operation);
+      return range != nullptr && range->serializable;
+    });
+  };
+  if (gate_.local() || (ready() && serializable(request.success) && serializable(request.failure))) {
+    return done(ReadView()->ReadTxn(request));
+  }
+  gate_.Wait(Bounded(deadline), [this, request = std::move(request), done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) return done(std::move(status));
+    done(ReadView()->ReadTxn(request));
+  });
+}
+
+// ---- leases --------------------------------------------------------------------------------------------------------
+
+void Node::LeaseKeepAlive(api::LeaseId id, api::Done<api::LeaseKeepAliveResult> done) {
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  gate_.Wait(Bounded(MonotonicTime::max()), [this, id, done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) return done(std::move(status));
+    const api::Revision revision = seams_.state_machine.view()->revision();
+    seams_.raft_loop.Post([this, id, revision, done = std::move(done)]() mutable {
+      if (stopping_.load()) return done(api::ErrStopped());
+      if (!keeper_.leading()) return done(api::ErrLeaderChanged());
+      keeper_.Renew(id, revision, std::move(done));
+    });
+  });
+}
+
+void Node::LeaseTimeToLive(api::LeaseId id, bool keys, api::Done<api::LeaseTimeToLiveResult> done) {
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  gate_.Wait(Bounded(MonotonicTime::max()), [this, id, keys, done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) return done(std::move(status));
+    seams_.raft_loop.Post([this, id, keys, done = std::move(done)]() mutable {
+      if (!keeper_.leading()) return done(api::ErrLeaderChanged());
+      api::LeaseTimeToLiveResult result{.revision = seams_.state_machine.view()->revision()};
+      const std::optional<LeaseKeeper::Remaining> left = keeper_.TimeLeft(id);
+      if (!left.has_value()) return done(std::move(result));
+      result.ttl = left->ttl;
+      result.granted_ttl = left->granted_ttl;
+      if (!keys) return done(std::move(result));
+      seams_.apply_loop.Post([this, id, result = std::move(result), done = std::move(done)]() mutable {
+        result.keys = seams_.state_machine.LeaseKeys(id);
+        done(std::move(result));
+      });
+    });
+  });
+}
+
+void Node::LeaseLeases(api::Done<api::LeaseLeasesResult> done) {
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  gate_.Wait(Bounded(MonotonicTime::max()), [this, done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) return done(std::move(status));
+    seams_.raft_loop.Post([this, done = std::move(done)]() mutable {
+      done(api::LeaseLeasesResult{.revision = seams_.state_machine.view()->revision(), .leases = keeper_.ByExpiry()});
+    });
+  });
+}
+
+// ---- watches, and facts about the node -----------------------------------------------------------------------------
+
+std::unique_ptr<api::WatchStream> Node::OpenWatch(std::shared_ptr<api::WatchSink> sink) {
+  return hub_.OpenStream(std::move(sink));
+}
+
+void Node::MemberList(bool linearizable, api::MonotonicTime deadline, api::Done<std::vector<api::Member>> done) {
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  std::vector<api::Member> members = {{.id = options_.member_id,
+                                       .name = options_.name,
+                                       .peer_urls = options_.peer_urls,
+                                       .client_urls = options_.client_urls}};
+  if (!linearizable) return done(std::move(members));
+  gate_.Wait(Bounded(deadline), [members = std::move(members), done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) return done(std::move(status));
+    done(std::move(members));
+  });
+}
+
+void Node::Status(api::Done<api::StatusResult> done) {
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  seams_.apply_loop.Post([this, done = std::move(done)]() mutable {
+    const std::shared_ptr<const storage::View> view = seams_.state_machine.view();
+    const uint64_t applied = applier_.applied().value;
+    done(api::StatusResult{.revision = view->revision(),
+                           .db_size = view->logical_size(),
+                           .db_size_in_use = view->logical_size_in_use(),
+                           .db_size_quota = options_.quota_bytes,
+                           .leader = driver_.leader(),
+                           .raft_index = std::max(driver_.commit(), applied),
+                           .raft_applied_index = applied,
+                           .raft_term = driver_.term(),
+                           .alarms = seams_.state_machine.Alarms()});
+  });
+}
+
+void Node::Alarms(api::AlarmRequest get, api::Done<api::AlarmResult> done) {
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  gate_.Wait(Bounded(MonotonicTime::max()), [this, get, done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) return done(std::move(status));
+    seams_.apply_loop.Post([this, get, done = std::move(done)]() mutable {
+      api::AlarmResult result{.revision = seams_.state_machine.view()->revision(), .alarms = {}};
+      for (const api::AlarmMember& alarm : seams_.state_machine.Alarms()) {
+        const bool type = get.alarm == api::AlarmType::kNone || get.alarm == alarm.alarm;
+        const bool member = get.member_id == 0 || get.member_id == alarm.member_id;
+        if (type && member) result.alarms.push_back(alarm);
+      }
+      done(std::move(result));
+    });
+  });
+}
+
+// Nothing to do: the store gives space back by itself.
+void Node::Defragment(api::Done<std::monostate> done) { done(std::monostate{}); }
+
+}  // namespace regent::server

@@ -1,0 +1,71 @@
+#include "server/node/purger.h"
+
+#include <utility>
+
+namespace regent::server {
+
+Purger::Purger(const NodeSeams& seams, const NodeOptions& options)
+    : loop_(seams.apply_loop),
+      background_(seams.background),
+      state_machine_(seams.state_machine),
+      options_(options),
+      metrics_(seams.metrics) {}
+
+void Purger::Kick() {
+  if (stopped_) return;
+  if (running_) {
+    again_ = true;
+    return;
+  }
+  running_ = true;
+  Plan();
+}
+
+void Purger::AnswerWhenPurged(api::Revision revision, api::WriteResult result, api::Done<api::WriteResult> done) {
+  waiters_.push_back({revision, std::move(result), std::move(done)});
+  Kick();
+}
+
+void Purger::Plan() {
+  again_ = false;
+  background_.Post([this, view = state_machine_.view()]() mutable {
+    const api::Revision compacted = view->compacted();
+    std::optional<storage::PurgePlan> plan = state_machine_.PlanPurge(*view, options_.purge_events_max);
+    view = nullptr;
+    loop_.Post([this, compacted, plan = std::move(plan)] { Run(plan, compacted); });
+  });
+}
+
+void Purger::Run(const std::optional<storage::PurgePlan>& plan, api::Revision compacted) {
+  if (stopped_) return;
+  if (plan.has_value()) {
+    state_machine_.RunPurge(*plan);
+    metrics_.debugging_mvcc_db_compaction_keys_total.Increment(plan->rows.size());
+    if (!waiters_.empty()) return Plan();
+    loop_.PostAfter(options_.purge_pause, [this] {
+      if (!stopped_) Plan();
+    });
+    return;
+  }
+  AnswerThrough(compacted);
+  if (again_ || !waiters_.empty()) return Plan();
+  running_ = false;
+}
+
+void Purger::AnswerThrough(api::Revision purged) {
+  std::vector<Waiter> waiters = std::exchange(waiters_, {});
+  for (Waiter& waiter : waiters) {
+    if (waiter.revision <= purged) {
+      waiter.done(std::move(waiter.result));
+    } else {
+      waiters_.push_back(std::move(waiter));
+    }
+  }
+}
+
+void Purger::Stop(const absl::Status& status) {
+  stopped_ = true;
+  for (Waiter& waiter : std::exchange(waiters_, {})) waiter.done(status);
+}
+
+}  // namespace regent::server

@@ -1,0 +1,105 @@
+// Owns the core of the protocol and carries out its outputs: durable steps to the log, committed entries to the applier,
+// messages to the transport, reads to the gate. Takes proposals from any thread.
+//
+// The way of a write on a single node: Propose (any thread) → raft loop: Core::Propose, output → log loop: one write,
+// one sync → raft loop: Core::Persisted, output → apply loop: apply, answer. What arrives while the log syncs gathers in
+// the core and goes with the next step: that is the group commit.
+//
+// Proposals that find no leader wait here until there is one or their deadline passes.
+//
+// Owner: the raft loop. Propose and the numbers may be used from any thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "raft/core.h"
+#include "server/node/applier.h"
+#include "server/node/log_driver.h"
+#include "server/node/node_options.h"
+#include "server/node/read_gate.h"
+#include "server/runtime/mailbox.h"
+
+namespace regent::server {
+
+class RaftDriver {
+ public:
+  struct Request {
+    std::string command;  // encoded, with the proposal's sequence
+    Proposal proposal;
+  };
+
+  struct Events {  // on the raft loop
+    std::function<void(const raft::RoleChange&)> on_role;
+    std::function<void()> on_tick;
+  };
+
+  RaftDriver(const NodeSeams& seams, const NodeOptions& options, raft::CoreStart start, LogDriver& log, Applier& applier,
+             ReadGate& gate, Events events);
+
+  // The first turn and the ticks. On the loop.
+  void Start();
+
+  // Takes the request, or leaves it as it is and returns ErrTooManyRequests or ErrStopped.
+  absl::Status Propose(Request& request);
+  // No request is taken from any thread any more.
+  void CloseIntake() { intake_.Close(); }
+
+  // On the loop.
+  void ProposeHere(Request request);
+  bool ReadIndex(raft::ReadId id);
+  void OnPersisted(raft::StepId step);
+  void OnFetched(const raft::LogFetch& fetch, raft::FetchResult result);
+  void Step(raft::Message message);
+  void Turn();
+  // What was taken before CloseIntake is proposed now.
+  void TakeRest() { TakeIntake(); }
+  void FailHeld(const absl::Status& status);
+
+  // Is this node the only voter?
+  bool SoleVoter() const;
+  raft::Role role() const { return core_.role(); }
+
+  uint64_t commit() const { return commit_.load(std::memory_order_relaxed); }
+  uint64_t term() const { return term_.load(std::memory_order_relaxed); }
+  uint64_t leader() const { return leader_.load(std::memory_order_relaxed); }
+
+ private:
+  void TakeIntake();
+  void Handle(raft::Output output);
+  void OnRole(const raft::RoleChange& change);
+  void ReportApplied();
+  void Tick();
+  void Publish();
+
+  Loop& loop_;
+  const NodeOptions& options_;
+  Metrics& metrics_;
+  LogDriver& log_;
+  Applier& applier_;
+  ReadGate& gate_;
+  Transport& transport_;
+  const Events events_;
+
+  Mailbox<Request> intake_;
+  std::atomic<uint64_t> commit_{0}, term_{0}, leader_{0};
+
+  // Of the raft loop.
+  raft::Core core_;
+  std::vector<Request> taken_;         // memory of TakeIntake
+  std::vector<Request> held_;          // no leader is known
+  std::vector<Proposal> fresh_;        // proposed, their callers not yet at the applier
+  std::vector<raft::Message> after_persist_;
+  std::optional<MonotonicTime> step_since_;  // a durable step is outstanding
+  bool in_turn_ = false;
+  bool applied_wanted_ = false;
+  size_t handed_bytes_ = 0;            // given to the applier since it was seen to have nothing left
+  raft::Index handed_;
+  uint32_t ticks_without_leader_ = 0;
+};
+
+}  // namespace regent::server
