@@ -163,6 +163,7 @@ std::string_view BatchEncoder::Finish(LogPosition synced_through, uint32_t previ
   PutU32(at + 52, records_checksum_);
   checksum_ = BatchHeaderChecksum(buffer_, seed_);
   PutU32(at + 4, checksum_);
+  buffer_.resize(PaddedBatchBytes(buffer_.size()), '\0');
   return buffer_;
 }
 

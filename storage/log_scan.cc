@@ -57,10 +57,6 @@ bool DecodeRecords(std::string_view batch, const BatchHeader& header, uint64_t s
   return checksum == header.records_checksum;
 }
 
-bool IsEntry(const Record& record) {
-  return record.kind == RecordKind::kNormal || record.kind == RecordKind::kConfiguration;
-}
-
 // The end of the last byte that is not zero, from `start` on; `start` when there is none.
 absl::StatusOr<uint64_t> EndOfContent(FileWindow& window, uint64_t start) {
   uint64_t end = start;
@@ -78,11 +74,11 @@ absl::StatusOr<uint64_t> EndOfContent(FileWindow& window, uint64_t start) {
 absl::Status FindBatchesBehind(FileWindow& window, const SegmentHeader& header, uint64_t start,
                                absl::FunctionRef<void(const BatchHeader&)> on_batch) {
   constexpr char kMagic[] = "Rbat";
-  for (uint64_t at = start + 8; at + kBatchHeaderBytes <= window.size();) {
+  for (uint64_t at = start + kSectorBytes; at + kBatchHeaderBytes <= window.size();) {
     REGENT_ASSIGN_OR_RETURN(const std::string_view piece, window.At(at, kBatchHeaderBytes));
     if (piece.size() < kBatchHeaderBytes) break;
     uint64_t within = 0;
-    for (; within + kBatchHeaderBytes <= piece.size(); within += 8) {
+    for (; within + kBatchHeaderBytes <= piece.size(); within += kSectorBytes) {
       if (std::memcmp(piece.data() + within, kMagic, 4) != 0) continue;
       const std::optional<BatchHeader> batch = DecodeBatchHeader(
           piece.substr(within), header.seed, {.sequence = header.sequence, .offset = at + within});
@@ -109,12 +105,11 @@ absl::StatusOr<SegmentScan> ScanSegment(File& file, const SegmentHeader& header,
     REGENT_ASSIGN_OR_RETURN(bytes, window.At(scan.end, batch->bytes));
     if (bytes.size() < batch->bytes) return scan;
     if (!DecodeRecords(bytes.substr(0, batch->bytes), *batch, header.seed, mutant, &records)) return scan;
-    scan.ends_in_entries = false;
+    scan.ends_in_mark = records.empty();
     for (const Record& record : records) {
       if (record.kind != RecordKind::kFiller) REGENT_RETURN_IF_ERROR(on_record(record));
-      scan.ends_in_entries |= IsEntry(record) || record.kind == RecordKind::kBase;
     }
-    scan.end += batch->bytes;
+    scan.end += PaddedBatchBytes(batch->bytes);
     scan.checksum = batch->checksum;
   }
 }

@@ -140,7 +140,7 @@ absl::Status SegmentedLog::MakeDurable(const LogRecovery& found) {
                       .end = found.newest.end,
                       .checksum = found.newest.checksum,
                       .file_bytes = file_bytes,
-                      .entries_unmarked = found.newest.ends_in_entries});
+                      .entries_unmarked = !found.newest.ends_in_mark});
   return absl::OkStatus();
 }
 

@@ -30,29 +30,26 @@ absl::Status LogWriter::Commit() {
   return absl::OkStatus();
 }
 
-// The first batch of a mark reaches to the next sector and holds one record or none.
-uint64_t LogWriter::FillerBytes() const {
-  uint64_t bytes = kSectorBytes - at_.end % kSectorBytes;
-  while (bytes != kBatchHeaderBytes && bytes < kBatchHeaderBytes + kRecordHeaderBytes) bytes += kSectorBytes;
-  return bytes;
-}
+uint64_t LogWriter::FillerBytes() const { return (kPageBytes - at_.end % kPageBytes) % kPageBytes; }
 
-uint64_t LogWriter::MarkBytes() const { return FillerBytes() + kBatchHeaderBytes; }
+uint64_t LogWriter::MarkBytes() const { return FillerBytes() + PaddedBatchBytes(kBatchHeaderBytes); }
 
 absl::Status LogWriter::WriteMark() {
   const LogPosition durable = position();
   const uint64_t filler_bytes = FillerBytes();
-  encoder_.Begin(at_.seed, durable);
-  if (filler_bytes > kBatchHeaderBytes) {
+  uint32_t previous = at_.checksum;
+  std::string mark;
+  if (filler_bytes > 0) {
+    encoder_.Begin(at_.seed, durable);
     encoder_.Add(RecordKind::kFiller, 0, 0, std::string(filler_bytes - kBatchHeaderBytes - kRecordHeaderBytes, '\0'));
+    mark = encoder_.Finish(durable, previous);
+    previous = encoder_.checksum();
   }
-  std::string both(encoder_.Finish(durable, at_.checksum));
-  CHECK_EQ(both.size(), filler_bytes);
-  const uint32_t filler_checksum = encoder_.checksum();
+  CHECK_EQ(mark.size(), filler_bytes);
   encoder_.Begin(at_.seed, {.sequence = at_.sequence, .offset = at_.end + filler_bytes});
-  both += encoder_.Finish(durable, filler_checksum);
-  REGENT_RETURN_IF_ERROR(WriteAndSync(both));
-  at_.end += both.size();
+  mark += encoder_.Finish(durable, previous);
+  REGENT_RETURN_IF_ERROR(WriteAndSync(mark));
+  at_.end += mark.size();
   at_.checksum = encoder_.checksum();
   at_.entries_unmarked = false;
   return absl::OkStatus();

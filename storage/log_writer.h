@@ -37,7 +37,7 @@ class LogWriter {
 
   // A batch as large as a segment and larger gets a segment of its own.
   bool Fits(uint64_t batch_bytes) const {
-    return at_.end + batch_bytes <= options_.segment_bytes || at_.end == kSegmentHeaderBytes;
+    return at_.end + PaddedBatchBytes(batch_bytes) <= options_.segment_bytes || at_.end == kSegmentHeaderBytes;
   }
 
   // Begin, Add for each record, Commit: durable when Commit returns. ResourceExhausted: nothing was appended.
