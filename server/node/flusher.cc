@@ -5,10 +5,18 @@
 namespace regent::server {
 
 Flusher::Flusher(const NodeSeams& seams, const NodeOptions& options, LogDriver& log)
-    : loop_(seams.apply_loop), state_machine_(seams.state_machine), options_(options), log_(log) {}
+    : loop_(seams.apply_loop),
+      background_(seams.background),
+      state_machine_(seams.state_machine),
+      options_(options),
+      log_(log) {}
 
 void Flusher::Start() {
   persisted_since_ = loop_.Now();
+  CheckLater();
+}
+
+void Flusher::CheckLater() {
   loop_.PostAfter(options_.flush_check_interval, [this] {
     if (!stopped_) Check();
   });
@@ -18,9 +26,11 @@ void Flusher::Check() {
   if (!Handle(state_machine_.PersistedApplied())) return;
   const bool all = persisted_ == state_machine_.applied();
   if (all) persisted_since_ = loop_.Now();
-  if (!all && loop_.Now() - persisted_since_ >= options_.flush_interval) FlushNow();
-  loop_.PostAfter(options_.flush_check_interval, [this] {
-    if (!stopped_) Check();
+  if (all || loop_.Now() - persisted_since_ < options_.flush_interval) return CheckLater();
+  background_.Post([this] {
+    loop_.Post([this, persisted = state_machine_.Flush()] {
+      if (!stopped_ && Handle(persisted)) CheckLater();
+    });
   });
 }
 

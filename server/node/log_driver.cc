@@ -5,28 +5,41 @@
 #include "glog/logging.h"
 
 namespace regent::server {
+namespace {
+
+constexpr Duration kTryAgain = std::chrono::seconds(1);
+
+}  // namespace
 
 LogDriver::LogDriver(const NodeSeams& seams, const NodeOptions& options, Events events)
     : loop_(seams.log_loop),
       raft_loop_(seams.raft_loop),
       log_(seams.log),
       options_(options),
-      metrics_(seams.metrics),
       events_(std::move(events)) {}
 
 void LogDriver::Write(raft::StepId step, std::optional<raft::HardState> hard_state, std::vector<raft::Entry> entries) {
-  loop_.Post([this, step, hard_state, entries = std::move(entries)] { WriteNow(step, hard_state, entries); });
+  loop_.Post([this, step, hard_state, entries = std::move(entries)]() mutable {
+    WriteNow(step, hard_state, std::move(entries));
+  });
 }
 
-void LogDriver::WriteNow(raft::StepId step, const std::optional<raft::HardState>& hard_state,
-                         const std::vector<raft::Entry>& entries) {
+void LogDriver::WriteNow(raft::StepId step, std::optional<raft::HardState> hard_state,
+                         std::vector<raft::Entry> entries) {
   if (fenced_) return;
   if (options_.mutants.acknowledge_before_persisted) raft_loop_.Post([this, step] { events_.on_persisted(step); });
   ++writes_;
-  const MonotonicTime start = loop_.Now();
-  if (hard_state.has_value() && !Check(log_.SaveHardState(*hard_state))) return;
-  if (!entries.empty() && !Check(log_.Append(entries))) return;
-  metrics_.disk_wal_fsync_duration_seconds.Observe(loop_.Now() - start);
+  absl::Status status = hard_state.has_value() ? log_.SaveHardState(*hard_state) : absl::OkStatus();
+  if (status.ok() && !entries.empty()) status = log_.Append(entries);
+  if (absl::IsResourceExhausted(status)) {
+    LOG_IF(WARNING, !waits_for_space_.exchange(true)) << "the disk of the log is full, writes wait: " << status;
+    loop_.PostAfter(kTryAgain, [this, step, hard_state, entries = std::move(entries)]() mutable {
+      WriteNow(step, hard_state, std::move(entries));
+    });
+    return;
+  }
+  if (!Check(status)) return;
+  waits_for_space_.store(false);
   if (!options_.mutants.acknowledge_before_persisted) raft_loop_.Post([this, step] { events_.on_persisted(step); });
   prepare_wanted_ = true;
   StartIdleTimer();
@@ -88,8 +101,10 @@ void LogDriver::Prepare() {
   if (Check(more.status())) prepare_wanted_ = *more;
 }
 
+// A full disk is no fault: what was asked for did not happen and is asked for again later.
 bool LogDriver::Check(const absl::Status& status) {
   if (status.ok()) return true;
+  if (absl::IsResourceExhausted(status)) return false;
   fenced_ = true;
   LOG(ERROR) << "the log failed, the node stops: " << status;
   options_.on_fatal("the log failed: " + status.ToString());

@@ -2,7 +2,7 @@
 // preparation of the next segment.
 //
 // The first error of the disk fences the node: nothing is written or reported durable any more, and `on_fatal` is
-// called, which ends the process. A sync is never repeated.
+// called, which ends the process. A sync is never repeated. A full disk is no such error: the write waits for space.
 //
 // Functions named on_... run on the raft loop. Everything else may be called from any thread and runs on the log loop.
 #pragma once
@@ -35,9 +35,11 @@ class LogDriver {
   // Writes the final mark; `done` runs on the log loop, after everything asked for before.
   void Close(Loop::Task done);
 
+  // The disk is full; the outstanding step waits.
+  bool waits_for_space() const { return waits_for_space_.load(); }
+
  private:
-  void WriteNow(raft::StepId step, const std::optional<raft::HardState>& hard_state,
-                const std::vector<raft::Entry>& entries);
+  void WriteNow(raft::StepId step, std::optional<raft::HardState> hard_state, std::vector<raft::Entry> entries);
   void FetchNow(const raft::LogFetch& fetch);
   void StartIdleTimer();
   void OnIdle();
@@ -49,8 +51,8 @@ class LogDriver {
   Loop& raft_loop_;
   storage::LogStore& log_;
   const NodeOptions& options_;
-  Metrics& metrics_;
   const Events events_;
+  std::atomic<bool> waits_for_space_{false};
 
   // Of the log loop.
   bool fenced_ = false;

@@ -79,6 +79,8 @@ class Node final : public api::Backend {
   void StopApply(Loop::Task stopped);
 
   std::shared_ptr<const storage::View> ReadView();
+  absl::StatusOr<api::RangeResult> RangeNow(const api::RangeRequest& request);
+  absl::StatusOr<api::TxnResult> ReadTxnNow(const api::TxnRequest& request);
   MonotonicTime Bounded(MonotonicTime deadline) const;
 
   const NodeSeams seams_;

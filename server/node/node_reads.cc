@@ -28,15 +28,33 @@ api::Header Node::CurrentHeader() const {
           .raft_term = driver_.term()};
 }
 
+// A compaction may pass the view between the moment it is taken and the read: the newest view is never below it, so a
+// read of the current revision is asked again. Each round means that a compaction was applied meanwhile.
+absl::StatusOr<api::RangeResult> Node::RangeNow(const api::RangeRequest& request) {
+  while (true) {
+    absl::StatusOr<api::RangeResult> result = ReadView()->Range(request);
+    if (result.ok() || request.revision.value > 0 || result.status() != api::ErrCompacted()) return result;
+  }
+}
+
+absl::StatusOr<api::TxnResult> Node::ReadTxnNow(const api::TxnRequest& request) {
+  absl::StatusOr<api::TxnResult> result = ReadView()->ReadTxn(request);
+  // A range at an old revision inside may be what is compacted: then the second answer is the same.
+  for (int again = 0; again < 3 && !result.ok() && result.status() == api::ErrCompacted(); ++again) {
+    result = ReadView()->ReadTxn(request);
+  }
+  return result;
+}
+
 // Before the node is ready a serializable read waits as a linearizable one does: the flushed state that a restart finds
 // lags behind what was acknowledged.
 void Node::Range(api::RangeRequest request, api::MonotonicTime deadline, api::Done<api::RangeResult> done) {
   seams_.metrics.mvcc_range_total.Increment();
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
-  if (gate_.local() || (request.serializable && ready())) return done(ReadView()->Range(request));
+  if (gate_.local() || (request.serializable && ready())) return done(RangeNow(request));
   gate_.Wait(Bounded(deadline), [this, request = std::move(request), done = std::move(done)](absl::Status status) mutable {
     if (!status.ok()) return done(std::move(status));
-    done(ReadView()->Range(request));
+    done(RangeNow(request));
   });
 }
 
@@ -50,11 +68,11 @@ void Node::ReadTxn(api::TxnRequest request, api::MonotonicTime deadline, api::Do
     });
   };
   if (gate_.local() || (ready() && serializable(request.success) && serializable(request.failure))) {
-    return done(ReadView()->ReadTxn(request));
+    return done(ReadTxnNow(request));
   }
   gate_.Wait(Bounded(deadline), [this, request = std::move(request), done = std::move(done)](absl::Status status) mutable {
     if (!status.ok()) return done(std::move(status));
-    done(ReadView()->ReadTxn(request));
+    done(ReadTxnNow(request));
   });
 }
 

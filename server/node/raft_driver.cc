@@ -109,6 +109,7 @@ void RaftDriver::Step(raft::Message message) {
 void RaftDriver::Tick() {
   loop_.PostAfter(options_.heartbeat_interval, [this] { Tick(); });
   core_.Tick();
+  if (step_since_.has_value() && log_.waits_for_space()) step_since_ = loop_.Now();
   if (step_since_.has_value() && loop_.Now() - *step_since_ >= options_.disk_stall_max) {
     step_since_.reset();
     options_.on_fatal("the disk of the log has not answered for too long");

@@ -43,10 +43,10 @@ void WatchHub::BecomeBehind(Watcher& watcher, api::Revision cursor) {
 // The next step of a watcher that is behind, whatever it is. May remove the watcher.
 void WatchHub::CatchUp(Watcher& watcher) {
   if (watcher.reading || watcher.queued) return;
-  if (watcher.next < view_->compacted()) return CancelCompacted(watcher);
   if (watcher.next > revision_) return BecomeLive(watcher);
   if (Full(*watcher.stream)) return;  // Drained comes back here
   if (CatchUpFromRecent(watcher)) return;
+  if (watcher.next < view_->compacted()) return CancelCompacted(watcher);
   watcher.queued = true;
   catch_up_queue_.push_back(watcher.serial);
   StartJobs();

@@ -160,6 +160,7 @@ void WatchHub::Create(uint64_t serial, api::WatchCreate request) {
     return BecomeLive(watcher);
   }
   watcher.next = watcher.start;
+  if (watcher.next < view_->compacted()) return CancelCompacted(watcher);
   CatchUp(watcher);
 }
 

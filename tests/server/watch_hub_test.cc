@@ -298,7 +298,7 @@ TEST_F(WatchHubTest, AFullSinkIsLeftAloneAndServedFromTheHistoryAfterItDrained) 
 }
 
 TEST_F(WatchHubTest, ASlowWatcherThatFellBelowACompactionIsCancelledAndNeverSkips) {
-  Start({.sink_bytes_max = 10});
+  Start({.sink_bytes_max = 10, .recent_events_max = 1});
   Open();
   Create({.key = "a"});
   for (int i = 0; i < 5; ++i) Put("a");
