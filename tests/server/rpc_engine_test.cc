@@ -177,6 +177,7 @@ TEST_P(RpcEngineTest, AClientThatDoesNotReadIsSeenInUnsentBytesAndLosesNothing) 
   ClientStream stream(channel_, "/test.Echo/Bidi");
   stream.Write("flood:2000");
   stream.Write("unsent");
+  service_.AwaitUnsent();
   for (int i = 0; i < 2000; ++i) ASSERT_EQ(stream.Read()->size(), 1024u);
   EXPECT_GT(std::stoi(*stream.Read()), 100'000) << "the engine hid two megabytes in the transport";
   stream.Write("unsent");

@@ -6,6 +6,7 @@
 //   /test.Echo/Hold      keeps the call for the test to answer
 //   /test.Echo/Drop      lets go of the call without an answer
 //   /test.Echo/Bidi      a stream that echoes; "metadata:<key>" answers with a value, "deadline" with "none" or "some",
+//                        "unsent" with unsent_bytes(),
 //                        "flood:<n>" sends n messages of 1 KiB at once; ends when the client half-closes
 //   /test.Echo/Quiet     a stream that does nothing until it is done
 #pragma once
@@ -87,6 +88,13 @@ class TestService {
     mutex_.Unlock();
   }
 
+  // Until a stream has answered "unsent".
+  void AwaitUnsent() {
+    mutex_.Lock();
+    while (!saw_unsent_) changed_.Wait(mutex_);
+    mutex_.Unlock();
+  }
+
   std::atomic<int> streams_opened{0};
   std::atomic<int> streams_done{0};  // OnDone
   std::atomic<int> handlers_destroyed{0};
@@ -146,7 +154,10 @@ class TestService {
       if (text == "deadline") {
         return call_->Send({Shared(call_->deadline() == api::MonotonicTime::max() ? "none" : "some")});
       }
-      if (text == "unsent") return call_->Send({Shared(std::to_string(call_->unsent_bytes()))});
+      if (text == "unsent") {
+        call_->Send({Shared(std::to_string(call_->unsent_bytes()))});
+        return service_.SawUnsent();
+      }
       if (text.rfind("flood:", 0) == 0) {
         for (int i = std::stoi(text.substr(6)); i > 0; --i) call_->Send({Shared(std::string(1024, 'f'))});
         return;
@@ -160,6 +171,12 @@ class TestService {
     }
   };
 
+  void SawUnsent() {
+    const MutexLock lock(mutex_);
+    saw_unsent_ = true;
+    changed_.NotifyAll();
+  }
+
   void Opened(int by) {
     const MutexLock lock(mutex_);
     open_ += by;
@@ -170,6 +187,7 @@ class TestService {
   Condition changed_;
   std::map<std::string, std::shared_ptr<api::Call>> held_ ABSL_GUARDED_BY(mutex_);
   int open_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool saw_unsent_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace regent::server
