@@ -27,6 +27,7 @@ namespace regent::raft {
 struct DurableState {
   HardState hard_state;
   Index base;
+  Term base_term;
   std::vector<Entry> entries;  // from base + 1 on
 
   Index last() const { return Index{base.value + entries.size()}; }
