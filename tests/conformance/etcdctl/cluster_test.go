@@ -54,7 +54,7 @@ func TestCompaction(t *testing.T) {
 	fail(t, s, 1, "etcdserver: mvcc: required revision is a future revision", "compaction", "99")
 	fail(t, s, 1, "etcdserver: mvcc: required revision has been compacted", "get", "a", "--rev=3")
 	equal(t, "at the compaction", succeed(t, s, "get", "a", "--rev=4", "--print-value-only"), "2\n")
-	fail(t, s, 1, "watch is canceled by the server", "watch", "a", "--rev=2")
+	fail(t, s, 5, "watch is canceled by the server", "watch", "a", "--rev=2")
 	hash := inJSON[[]struct {
 		HashKV struct{ Hash, HashRevision, CompactRevision int64 }
 	}](t, s, "endpoint", "hashkv")

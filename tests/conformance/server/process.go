@@ -142,9 +142,14 @@ func workingFolder() string {
 	return folder
 }
 
-// Artefacts is the folder that keeps what a test leaves behind.
+// Artefacts is the folder that keeps what a test leaves behind: of the run that CONFORMANCE_ARTEFACTS names, or of a bare
+// `go test`.
 func Artefacts(test string) string {
-	return filepath.Join(Repository(), "out", "conformance", filepath.FromSlash(test))
+	run := os.Getenv("CONFORMANCE_ARTEFACTS")
+	if run == "" {
+		run = filepath.Join(Repository(), "out", "conformance", "go-test")
+	}
+	return filepath.Join(run, filepath.FromSlash(test))
 }
 
 // Tool is the path of one of the real tools: etcdctl, kube-apiserver, kubectl.
