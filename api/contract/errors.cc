@@ -53,7 +53,8 @@ absl::Status ErrMemberNotLearner() {
   return absl::Status(Code::kFailedPrecondition, "etcdserver: can only promote a learner member");
 }
 absl::Status ErrLearnerNotReady() {
-  return absl::Status(Code::kFailedPrecondition, "etcdserver: can only promote a learner member which is in sync with leader");
+  return absl::Status(Code::kFailedPrecondition,
+                      "etcdserver: can only promote a learner member which is in sync with leader");
 }
 absl::Status ErrTooManyLearners() {
   return absl::Status(Code::kFailedPrecondition, "etcdserver: too many learner members in cluster");
@@ -154,8 +155,7 @@ absl::Status ErrMalformedStreamMessage() {
                       "grpc: failed to unmarshal the received message: proto: cannot parse invalid wire-format data");
 }
 absl::Status ErrMalformedText() {
-  return absl::Status(Code::kInternal,
-                      "grpc: error unmarshalling request: proto: string field contains invalid UTF-8");
+  return absl::Status(Code::kInternal, "grpc: error unmarshalling request: proto: string field contains invalid UTF-8");
 }
 absl::Status ErrUnimplemented(const std::string& what) { return absl::Status(Code::kUnimplemented, what); }
 

@@ -90,11 +90,11 @@ absl::Status ErrDowngradeInProcess();
 absl::Status ErrNoInflightDowngrade();
 
 // Not etcd's own but those of its RPC library, which clients and tests meet as well.
-absl::Status ErrCallCanceled();           // the client went away: "context canceled"
-absl::Status ErrCallDeadlineExceeded();   // the client's deadline passed: "context deadline exceeded"
-absl::Status ErrMalformedRequest();       // a unary request's bytes are no message
-absl::Status ErrMalformedStreamMessage(); // a stream message's bytes are none
-absl::Status ErrMalformedText();          // a string field is not UTF-8
+absl::Status ErrCallCanceled();            // the client went away: "context canceled"
+absl::Status ErrCallDeadlineExceeded();    // the client's deadline passed: "context deadline exceeded"
+absl::Status ErrMalformedRequest();        // a unary request's bytes are no message
+absl::Status ErrMalformedStreamMessage();  // a stream message's bytes are none
+absl::Status ErrMalformedText();           // a string field is not UTF-8
 absl::Status ErrUnimplemented(const std::string& what);
 
 // The reason in a cancelled watch is a text, not a status.

@@ -85,13 +85,15 @@ absl::Status AddNested(const TxnRequest& txn, Changes* changes) {
 absl::StatusOr<Changes> CheckDuplicates(const std::vector<RequestOp>& ops) {
   Changes changes;
   for (const RequestOp& op : ops) {
-    if (const auto* request = std::get_if<DeleteRangeRequest>(&op)) changes.deletes.AddRange(request->key, request->range_end);
+    if (const auto* request = std::get_if<DeleteRangeRequest>(&op))
+      changes.deletes.AddRange(request->key, request->range_end);
   }
   for (const RequestOp& op : ops) {
     if (const auto* txn = std::get_if<NestedTxn>(&op)) REGENT_RETURN_IF_ERROR(AddNested(**txn, &changes));
   }
   for (const RequestOp& op : ops) {
-    if (const auto* request = std::get_if<PutRequest>(&op)) REGENT_RETURN_IF_ERROR(AddPut(request->key, nullptr, &changes));
+    if (const auto* request = std::get_if<PutRequest>(&op))
+      REGENT_RETURN_IF_ERROR(AddPut(request->key, nullptr, &changes));
   }
   return changes;
 }

@@ -1,5 +1,5 @@
-// What can be said about a request by looking at nothing but the request, in etcd's order and with etcd's errors. Called
-// on the member that takes the request, before it is proposed; apply relies on it. Pure.
+// What can be said about a request by looking at nothing but the request, in etcd's order and with etcd's errors.
+// Called on the member that takes the request, before it is proposed; apply relies on it. Pure.
 #pragma once
 
 #include <cstddef>

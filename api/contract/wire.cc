@@ -29,9 +29,12 @@ std::optional<WireField> WireReader::Next() {
 
 bool WireReader::ReadPayload(WireField* field) {
   switch (TypeOf(field->tag)) {
-    case WireType::kVarint: return ReadVarint(&field->varint);
-    case WireType::kFixed64: return ReadFixed(8, &field->varint);
-    case WireType::kFixed32: return ReadFixed(4, &field->varint);
+    case WireType::kVarint:
+      return ReadVarint(&field->varint);
+    case WireType::kFixed64:
+      return ReadFixed(8, &field->varint);
+    case WireType::kFixed32:
+      return ReadFixed(4, &field->varint);
     case WireType::kBytes: {
       uint64_t size = 0;
       if (!ReadVarint(&size) || size > rest_.size()) return false;
@@ -40,7 +43,8 @@ bool WireReader::ReadPayload(WireField* field) {
       return true;
     }
     case WireType::kGroup:
-    case WireType::kGroupEnd: break;
+    case WireType::kGroupEnd:
+      break;
   }
   return false;
 }
@@ -108,12 +112,23 @@ absl::StatusOr<KeyValueRest> DecodeKeyValueRest(std::string_view rest) {
     if (field->tag <= previous) return absl::DataLossError("a stored key-value has its fields out of order");
     previous = field->tag;
     switch (field->tag) {
-      case VarintTag(2): result.create_revision = {field->int64()}; break;
-      case VarintTag(3): result.mod_revision = {field->int64()}; break;
-      case VarintTag(4): result.version = field->int64(); break;
-      case BytesTag(5): result.value = field->bytes; break;
-      case VarintTag(6): result.lease = {field->int64()}; break;
-      default: return absl::DataLossError("a stored key-value has a field of tag " + std::to_string(field->tag));
+      case VarintTag(2):
+        result.create_revision = {field->int64()};
+        break;
+      case VarintTag(3):
+        result.mod_revision = {field->int64()};
+        break;
+      case VarintTag(4):
+        result.version = field->int64();
+        break;
+      case BytesTag(5):
+        result.value = field->bytes;
+        break;
+      case VarintTag(6):
+        result.lease = {field->int64()};
+        break;
+      default:
+        return absl::DataLossError("a stored key-value has a field of tag " + std::to_string(field->tag));
     }
   }
   if (reader.malformed()) return absl::DataLossError("a stored key-value is malformed");

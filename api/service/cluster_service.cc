@@ -10,14 +10,13 @@ namespace {
 
 void MemberList(ServiceContext& context, std::shared_ptr<Call> call, MemberListRequest request) {
   const MonotonicTime deadline = context.Deadline(*call);
-  context.backend().MemberList(
-      request.linearizable, deadline,
-      [&context, call = std::move(call)](absl::StatusOr<std::vector<Member>> members) {
-        if (!members.ok()) return Fail(*call, members.status());
-        Header header = context.HeaderAt({});
-        header.revision = {};
-        Answer(*call, Encode(header, *members));
-      });
+  context.backend().MemberList(request.linearizable, deadline,
+                               [&context, call = std::move(call)](absl::StatusOr<std::vector<Member>> members) {
+                                 if (!members.ok()) return Fail(*call, members.status());
+                                 Header header = context.HeaderAt({});
+                                 header.revision = {};
+                                 Answer(*call, Encode(header, *members));
+                               });
 }
 
 }  // namespace

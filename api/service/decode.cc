@@ -71,9 +71,15 @@ absl::Status DecodeCompare(std::string_view bytes, Compare& out) {
   WireReader reader(bytes);
   while (std::optional<WireField> field = reader.Next()) {
     switch (field->tag) {
-      case VarintTag(1): wire.result = static_cast<int32_t>(field->varint); break;
-      case VarintTag(2): wire.target = static_cast<int32_t>(field->varint); break;
-      case BytesTag(3): out.key = field->bytes; break;
+      case VarintTag(1):
+        wire.result = static_cast<int32_t>(field->varint);
+        break;
+      case VarintTag(2):
+        wire.target = static_cast<int32_t>(field->varint);
+        break;
+      case BytesTag(3):
+        out.key = field->bytes;
+        break;
       case VarintTag(4):
       case VarintTag(5):
       case VarintTag(6):
@@ -87,7 +93,9 @@ absl::Status DecodeCompare(std::string_view bytes, Compare& out) {
         wire.number = 0;
         wire.value = field->bytes;
         break;
-      case BytesTag(64): out.range_end = field->bytes; break;
+      case BytesTag(64):
+        out.range_end = field->bytes;
+        break;
     }
   }
   SetCondition(wire, out);
@@ -108,9 +116,15 @@ absl::Status DecodeOp(std::string_view bytes, TxnLimits limits, RequestOp& out) 
   WireReader reader(bytes);
   while (std::optional<WireField> field = reader.Next()) {
     switch (field->tag) {
-      case BytesTag(1): REGENT_RETURN_IF_ERROR(Decode(field->bytes, CaseOf<RangeRequest>(out))); break;
-      case BytesTag(2): REGENT_RETURN_IF_ERROR(Decode(field->bytes, CaseOf<PutRequest>(out))); break;
-      case BytesTag(3): REGENT_RETURN_IF_ERROR(Decode(field->bytes, CaseOf<DeleteRangeRequest>(out))); break;
+      case BytesTag(1):
+        REGENT_RETURN_IF_ERROR(Decode(field->bytes, CaseOf<RangeRequest>(out)));
+        break;
+      case BytesTag(2):
+        REGENT_RETURN_IF_ERROR(Decode(field->bytes, CaseOf<PutRequest>(out)));
+        break;
+      case BytesTag(3):
+        REGENT_RETURN_IF_ERROR(Decode(field->bytes, CaseOf<DeleteRangeRequest>(out)));
+        break;
       case BytesTag(4):
         if (!std::holds_alternative<std::shared_ptr<const TxnRequest>>(out) || txn == nullptr) {
           txn = std::make_shared<TxnRequest>();
@@ -155,9 +169,14 @@ absl::Status DecodeTxn(std::string_view bytes, TxnLimits limits, TxnRequest& out
 
 void AddFilter(uint64_t filter, WatchCreate& out) {
   switch (static_cast<int32_t>(filter)) {
-    case 0: out.no_put = true; break;
-    case 1: out.no_delete = true; break;
-    default: break;  // a filter that does not exist filters nothing
+    case 0:
+      out.no_put = true;
+      break;
+    case 1:
+      out.no_delete = true;
+      break;
+    default:
+      break;  // a filter that does not exist filters nothing
   }
 }
 
@@ -181,17 +200,33 @@ absl::Status DecodeWatchCreate(std::string_view bytes, WatchCreate& out) {
   WireReader reader(bytes);
   while (std::optional<WireField> field = reader.Next()) {
     switch (field->tag) {
-      case BytesTag(1): out.key = field->bytes; break;
-      case BytesTag(2): out.range_end = field->bytes; break;
-      case VarintTag(3): out.start_revision = {field->int64()}; break;
-      case VarintTag(4): out.progress_notify = field->boolean(); break;
-      case VarintTag(5): AddFilter(field->varint, out); break;
+      case BytesTag(1):
+        out.key = field->bytes;
+        break;
+      case BytesTag(2):
+        out.range_end = field->bytes;
+        break;
+      case VarintTag(3):
+        out.start_revision = {field->int64()};
+        break;
+      case VarintTag(4):
+        out.progress_notify = field->boolean();
+        break;
+      case VarintTag(5):
+        AddFilter(field->varint, out);
+        break;
       case BytesTag(5):
         if (!AddPackedFilters(field->bytes, out)) return ErrMalformedRequest();
         break;
-      case VarintTag(6): out.prev_kv = field->boolean(); break;
-      case VarintTag(7): out.watch_id = field->int64(); break;
-      case VarintTag(8): out.fragment = field->boolean(); break;
+      case VarintTag(6):
+        out.prev_kv = field->boolean();
+        break;
+      case VarintTag(7):
+        out.watch_id = field->int64();
+        break;
+      case VarintTag(8):
+        out.fragment = field->boolean();
+        break;
     }
   }
   return EndOf(reader);
@@ -227,19 +262,45 @@ absl::Status Decode(std::string_view bytes, RangeRequest& out) {
   WireReader reader(bytes);
   while (std::optional<WireField> field = reader.Next()) {
     switch (field->tag) {
-      case BytesTag(1): out.key = field->bytes; break;
-      case BytesTag(2): out.range_end = field->bytes; break;
-      case VarintTag(3): out.limit = field->int64(); break;
-      case VarintTag(4): out.revision = {field->int64()}; break;
-      case VarintTag(5): out.sort_order = EnumOf(*field, SortOrder::kDescend); break;
-      case VarintTag(6): out.sort_target = EnumOf(*field, SortTarget::kValue); break;
-      case VarintTag(7): out.serializable = field->boolean(); break;
-      case VarintTag(8): out.keys_only = field->boolean(); break;
-      case VarintTag(9): out.count_only = field->boolean(); break;
-      case VarintTag(10): out.min_mod_revision = {field->int64()}; break;
-      case VarintTag(11): out.max_mod_revision = {field->int64()}; break;
-      case VarintTag(12): out.min_create_revision = {field->int64()}; break;
-      case VarintTag(13): out.max_create_revision = {field->int64()}; break;
+      case BytesTag(1):
+        out.key = field->bytes;
+        break;
+      case BytesTag(2):
+        out.range_end = field->bytes;
+        break;
+      case VarintTag(3):
+        out.limit = field->int64();
+        break;
+      case VarintTag(4):
+        out.revision = {field->int64()};
+        break;
+      case VarintTag(5):
+        out.sort_order = EnumOf(*field, SortOrder::kDescend);
+        break;
+      case VarintTag(6):
+        out.sort_target = EnumOf(*field, SortTarget::kValue);
+        break;
+      case VarintTag(7):
+        out.serializable = field->boolean();
+        break;
+      case VarintTag(8):
+        out.keys_only = field->boolean();
+        break;
+      case VarintTag(9):
+        out.count_only = field->boolean();
+        break;
+      case VarintTag(10):
+        out.min_mod_revision = {field->int64()};
+        break;
+      case VarintTag(11):
+        out.max_mod_revision = {field->int64()};
+        break;
+      case VarintTag(12):
+        out.min_create_revision = {field->int64()};
+        break;
+      case VarintTag(13):
+        out.max_create_revision = {field->int64()};
+        break;
     }
   }
   return EndOf(reader);
@@ -249,12 +310,24 @@ absl::Status Decode(std::string_view bytes, PutRequest& out) {
   WireReader reader(bytes);
   while (std::optional<WireField> field = reader.Next()) {
     switch (field->tag) {
-      case BytesTag(1): out.key = field->bytes; break;
-      case BytesTag(2): out.value = field->bytes; break;
-      case VarintTag(3): out.lease = {field->int64()}; break;
-      case VarintTag(4): out.prev_kv = field->boolean(); break;
-      case VarintTag(5): out.ignore_value = field->boolean(); break;
-      case VarintTag(6): out.ignore_lease = field->boolean(); break;
+      case BytesTag(1):
+        out.key = field->bytes;
+        break;
+      case BytesTag(2):
+        out.value = field->bytes;
+        break;
+      case VarintTag(3):
+        out.lease = {field->int64()};
+        break;
+      case VarintTag(4):
+        out.prev_kv = field->boolean();
+        break;
+      case VarintTag(5):
+        out.ignore_value = field->boolean();
+        break;
+      case VarintTag(6):
+        out.ignore_lease = field->boolean();
+        break;
     }
   }
   return EndOf(reader);
@@ -264,9 +337,15 @@ absl::Status Decode(std::string_view bytes, DeleteRangeRequest& out) {
   WireReader reader(bytes);
   while (std::optional<WireField> field = reader.Next()) {
     switch (field->tag) {
-      case BytesTag(1): out.key = field->bytes; break;
-      case BytesTag(2): out.range_end = field->bytes; break;
-      case VarintTag(3): out.prev_kv = field->boolean(); break;
+      case BytesTag(1):
+        out.key = field->bytes;
+        break;
+      case BytesTag(2):
+        out.range_end = field->bytes;
+        break;
+      case VarintTag(3):
+        out.prev_kv = field->boolean();
+        break;
     }
   }
   return EndOf(reader);
@@ -280,8 +359,12 @@ absl::Status Decode(std::string_view bytes, CompactionRequest& out) {
   WireReader reader(bytes);
   while (std::optional<WireField> field = reader.Next()) {
     switch (field->tag) {
-      case VarintTag(1): out.revision = {field->int64()}; break;
-      case VarintTag(2): out.physical = field->boolean(); break;
+      case VarintTag(1):
+        out.revision = {field->int64()};
+        break;
+      case VarintTag(2):
+        out.physical = field->boolean();
+        break;
     }
   }
   return EndOf(reader);
@@ -291,8 +374,12 @@ absl::Status Decode(std::string_view bytes, LeaseGrantRequest& out) {
   WireReader reader(bytes);
   while (std::optional<WireField> field = reader.Next()) {
     switch (field->tag) {
-      case VarintTag(1): out.ttl = field->int64(); break;
-      case VarintTag(2): out.id = {field->int64()}; break;
+      case VarintTag(1):
+        out.ttl = field->int64();
+        break;
+      case VarintTag(2):
+        out.id = {field->int64()};
+        break;
     }
   }
   return EndOf(reader);
@@ -305,8 +392,12 @@ absl::Status Decode(std::string_view bytes, LeaseTimeToLiveRequest& out) {
   WireReader reader(bytes);
   while (std::optional<WireField> field = reader.Next()) {
     switch (field->tag) {
-      case VarintTag(1): out.id = {field->int64()}; break;
-      case VarintTag(2): out.keys = field->boolean(); break;
+      case VarintTag(1):
+        out.id = {field->int64()};
+        break;
+      case VarintTag(2):
+        out.keys = field->boolean();
+        break;
     }
   }
   return EndOf(reader);
@@ -316,8 +407,12 @@ absl::Status Decode(std::string_view bytes, WatchRequest& out) {
   WireReader reader(bytes);
   while (std::optional<WireField> field = reader.Next()) {
     switch (field->tag) {
-      case BytesTag(1): REGENT_RETURN_IF_ERROR(DecodeWatchCreate(field->bytes, CaseOf<WatchCreate>(out))); break;
-      case BytesTag(2): REGENT_RETURN_IF_ERROR(DecodeWatchCancel(field->bytes, CaseOf<WatchCancel>(out))); break;
+      case BytesTag(1):
+        REGENT_RETURN_IF_ERROR(DecodeWatchCreate(field->bytes, CaseOf<WatchCreate>(out)));
+        break;
+      case BytesTag(2):
+        REGENT_RETURN_IF_ERROR(DecodeWatchCancel(field->bytes, CaseOf<WatchCancel>(out)));
+        break;
       case BytesTag(3):
         CaseOf<WatchProgress>(out);
         REGENT_RETURN_IF_ERROR(CheckFields(field->bytes));
@@ -331,9 +426,15 @@ absl::Status Decode(std::string_view bytes, AlarmRequest& out) {
   WireReader reader(bytes);
   while (std::optional<WireField> field = reader.Next()) {
     switch (field->tag) {
-      case VarintTag(1): out.action = EnumOf(*field, AlarmAction::kDeactivate); break;
-      case VarintTag(2): out.member_id = field->varint; break;
-      case VarintTag(3): out.alarm = EnumOf(*field, AlarmType::kCorrupt); break;
+      case VarintTag(1):
+        out.action = EnumOf(*field, AlarmAction::kDeactivate);
+        break;
+      case VarintTag(2):
+        out.member_id = field->varint;
+        break;
+      case VarintTag(3):
+        out.alarm = EnumOf(*field, AlarmType::kCorrupt);
+        break;
     }
   }
   return EndOf(reader);

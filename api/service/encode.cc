@@ -166,9 +166,12 @@ std::string EncodeAlarm(const AlarmMember& alarm) {
 std::string AlarmText(const AlarmMember& alarm) {
   const std::string who = alarm.member_id == 0 ? "" : "memberID:" + std::to_string(alarm.member_id);
   switch (alarm.alarm) {
-    case AlarmType::kNone: return who;
-    case AlarmType::kNoSpace: return who + (who.empty() ? "" : " ") + "alarm:NOSPACE";
-    case AlarmType::kCorrupt: return who + (who.empty() ? "" : " ") + "alarm:CORRUPT";
+    case AlarmType::kNone:
+      return who;
+    case AlarmType::kNoSpace:
+      return who + (who.empty() ? "" : " ") + "alarm:NOSPACE";
+    case AlarmType::kCorrupt:
+      return who + (who.empty() ? "" : " ") + "alarm:CORRUPT";
   }
   return who;
 }

@@ -17,7 +17,8 @@ class LeaderBoundStreams {
   // Keeps a stream registered as long as it lives. Must not outlive the LeaderBoundStreams.
   class Registration {
    public:
-    Registration(LeaderBoundStreams& streams, const std::shared_ptr<Call>& call) : streams_(streams), call_(call.get()) {
+    Registration(LeaderBoundStreams& streams, const std::shared_ptr<Call>& call)
+        : streams_(streams), call_(call.get()) {
       streams_.Add(call);
     }
     ~Registration() { streams_.Remove(call_); }

@@ -69,17 +69,16 @@ class KeepAliveStream : public StreamHandler {
       keep_alives_->call->Finish(ErrTooManyRequests());
       return keep_alives_->Release();
     }
-    context_.backend().LeaseKeepAlive(
-        request.id,
-        [&context = context_, shared = keep_alives_, id = request.id](absl::StatusOr<LeaseKeepAliveResult> result) {
-          if (result.ok()) {
-            std::string answer = Encode(context.HeaderAt(result->revision), id, *result);
-            shared->call->Send({std::make_shared<const std::string>(std::move(answer))});
-          } else {
-            shared->call->Finish(result.status());
-          }
-          shared->Release();
-        });
+    context_.backend().LeaseKeepAlive(request.id, [&context = context_, shared = keep_alives_,
+                                                   id = request.id](absl::StatusOr<LeaseKeepAliveResult> result) {
+      if (result.ok()) {
+        std::string answer = Encode(context.HeaderAt(result->revision), id, *result);
+        shared->call->Send({std::make_shared<const std::string>(std::move(answer))});
+      } else {
+        shared->call->Finish(result.status());
+      }
+      shared->Release();
+    });
   }
 
   void OnHalfClose() override { keep_alives_->Release(); }

@@ -1,7 +1,7 @@
 // etcdserverpb.Maintenance: Status, Alarm, Defragment.
 //
-// Alarms are listed from what the backend knows; raising and clearing one goes through the log. The answer to Defragment
-// is an empty message, without a header.
+// Alarms are listed from what the backend knows; raising and clearing one goes through the log. The answer to
+// Defragment is an empty message, without a header.
 #pragma once
 
 #include <vector>

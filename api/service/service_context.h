@@ -1,8 +1,8 @@
 // What all services share: the backend, the options, and what every call must pass before its handler sees it.
 //
-// Order for a unary call, as etcd has it: the message is decoded, client-api-version must be UTF-8, and with the metadata
-// `hasleader: true` there must be a leader. For a stream the same when it opens; and a stream with that metadata is ended
-// when the leader stays away (LeaderLost).
+// Order for a unary call, as etcd has it: the message is decoded, client-api-version must be UTF-8, and with the
+// metadata `hasleader: true` there must be a leader. For a stream the same when it opens; and a stream with that
+// metadata is ended when the leader stays away (LeaderLost).
 //
 // Threads: everything here may be used from any thread.
 #pragma once

@@ -82,7 +82,8 @@ Services::Services(Backend& backend, ServiceOptions options) : context_(backend,
 
 std::vector<Method> Services::Methods() {
   std::vector<Method> methods;
-  for (auto* of_service : {&KvMethods, &WatchMethods, &LeaseMethods, &ClusterMethods, &MaintenanceMethods, &HealthMethods}) {
+  for (auto* of_service :
+       {&KvMethods, &WatchMethods, &LeaseMethods, &ClusterMethods, &MaintenanceMethods, &HealthMethods}) {
     for (Method& method : of_service(context_)) methods.push_back(std::move(method));
   }
   for (std::string_view path : kUnimplementedUnary) methods.push_back(UnimplementedUnary(std::string(path)));

@@ -52,10 +52,18 @@ TEST(Decode, AgreesWithTheLibraryOnDamagedMessages) {
     for (uint64_t n = random() % 4; n > 0 && !bytes.empty(); --n) {
       const size_t at = random() % bytes.size();
       switch (random() % 4) {
-        case 0: bytes[at] = static_cast<char>(random()); break;
-        case 1: bytes.erase(at, random() % 4); break;
-        case 2: bytes.insert(at, 1, static_cast<char>(random())); break;
-        case 3: bytes.resize(at); break;
+        case 0:
+          bytes[at] = static_cast<char>(random());
+          break;
+        case 1:
+          bytes.erase(at, random() % 4);
+          break;
+        case 2:
+          bytes.insert(at, 1, static_cast<char>(random()));
+          break;
+        case 3:
+          bytes.resize(at);
+          break;
       }
     }
     bool compared = false;
@@ -92,9 +100,14 @@ TEST(Decode, TheComparisonNoticesAFieldThatIsReadWrongly) {
 
 TEST(Decode, BytesThatAreNoMessageAreMalformed) {
   RangeRequest request;
-  const std::string inputs[] = {
-      std::string("\x0a", 1), std::string("\x0a\x05" "abc"), std::string("\x00\x00", 2), std::string("\x18\xff"),
-      std::string("\x18") + std::string(10, '\xff') + "\x01", std::string("\x0c"), std::string("\x0b\x08\x01")};
+  const std::string inputs[] = {std::string("\x0a", 1),
+                                std::string("\x0a\x05"
+                                            "abc"),
+                                std::string("\x00\x00", 2),
+                                std::string("\x18\xff"),
+                                std::string("\x18") + std::string(10, '\xff') + "\x01",
+                                std::string("\x0c"),
+                                std::string("\x0b\x08\x01")};
   for (const std::string& input : inputs) EXPECT_EQ(Decode(input, request), ErrMalformedRequest()) << input.size();
 }
 
@@ -116,19 +129,35 @@ bool HoldsInEtcd(const etcdserverpb::Compare& compare, bool exists, int64_t numb
   const auto sign = [](auto a, auto b) { return a < b ? -1 : a > b ? 1 : 0; };
   int order = 0;
   switch (compare.target()) {
-    case etcdserverpb::Compare::VERSION: order = sign(number, compare.version()); break;
-    case etcdserverpb::Compare::CREATE: order = sign(number, compare.create_revision()); break;
-    case etcdserverpb::Compare::MOD: order = sign(number, compare.mod_revision()); break;
-    case etcdserverpb::Compare::VALUE: order = sign(value, compare.value()); break;
-    case etcdserverpb::Compare::LEASE: order = sign(number, compare.lease()); break;
-    default: break;
+    case etcdserverpb::Compare::VERSION:
+      order = sign(number, compare.version());
+      break;
+    case etcdserverpb::Compare::CREATE:
+      order = sign(number, compare.create_revision());
+      break;
+    case etcdserverpb::Compare::MOD:
+      order = sign(number, compare.mod_revision());
+      break;
+    case etcdserverpb::Compare::VALUE:
+      order = sign(value, compare.value());
+      break;
+    case etcdserverpb::Compare::LEASE:
+      order = sign(number, compare.lease());
+      break;
+    default:
+      break;
   }
   switch (compare.result()) {
-    case etcdserverpb::Compare::EQUAL: return order == 0;
-    case etcdserverpb::Compare::NOT_EQUAL: return order != 0;
-    case etcdserverpb::Compare::GREATER: return order > 0;
-    case etcdserverpb::Compare::LESS: return order < 0;
-    default: return true;
+    case etcdserverpb::Compare::EQUAL:
+      return order == 0;
+    case etcdserverpb::Compare::NOT_EQUAL:
+      return order != 0;
+    case etcdserverpb::Compare::GREATER:
+      return order > 0;
+    case etcdserverpb::Compare::LESS:
+      return order < 0;
+    default:
+      return true;
   }
 }
 
@@ -137,10 +166,14 @@ bool HoldsHere(const Compare& compare, bool exists, int64_t number, const std::s
   if (!exists && compare.target == Compare::Target::kValue) return false;
   const auto order = compare.target == Compare::Target::kValue ? value <=> compare.value : number <=> compare.number;
   switch (compare.result) {
-    case Compare::Result::kEqual: return order == 0;
-    case Compare::Result::kNotEqual: return order != 0;
-    case Compare::Result::kGreater: return order > 0;
-    case Compare::Result::kLess: return order < 0;
+    case Compare::Result::kEqual:
+      return order == 0;
+    case Compare::Result::kNotEqual:
+      return order != 0;
+    case Compare::Result::kGreater:
+      return order > 0;
+    case Compare::Result::kLess:
+      return order < 0;
   }
   return false;
 }
@@ -179,8 +212,11 @@ TEST(Decode, ADeeplyNestedTransactionIsRefusedAndDoesNotExhaustTheStack) {
     // RequestOp{request_txn = bytes} in TxnRequest.success
     const auto wrap = [](char tag, const std::string& inner) {
       std::string out(1, tag);
-      for (size_t size = inner.size(); ; size >>= 7) {
-        if (size < 0x80) { out.push_back(static_cast<char>(size)); break; }
+      for (size_t size = inner.size();; size >>= 7) {
+        if (size < 0x80) {
+          out.push_back(static_cast<char>(size));
+          break;
+        }
         out.push_back(static_cast<char>(size | 0x80));
       }
       return out + inner;

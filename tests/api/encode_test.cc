@@ -196,17 +196,17 @@ TEST(Encode, MembersAreListedWithAllTheyHave) {
 }
 
 TEST(Encode, AStatusNamesTheVersionsTheMissingLeaderAndTheAlarms) {
-  const StatusResult status{.revision = {9},
-                            .db_size = 100,
-                            .db_size_in_use = 50,
-                            .db_size_quota = 2147483648,
-                            .leader = 0,
-                            .raft_index = 5,
-                            .raft_applied_index = 4,
-                            .raft_term = 3,
-                            .is_learner = true,
-                            .alarms = {{.member_id = 12, .alarm = AlarmType::kNoSpace},
-                                       {.member_id = 13, .alarm = AlarmType::kCorrupt}}};
+  const StatusResult status{
+      .revision = {9},
+      .db_size = 100,
+      .db_size_in_use = 50,
+      .db_size_quota = 2147483648,
+      .leader = 0,
+      .raft_index = 5,
+      .raft_applied_index = 4,
+      .raft_term = 3,
+      .is_learner = true,
+      .alarms = {{.member_id = 12, .alarm = AlarmType::kNoSpace}, {.member_id = 13, .alarm = AlarmType::kCorrupt}}};
   pb::StatusResponse response;
   ASSERT_TRUE(response.ParseFromString(Encode(Header{}, status)));
   EXPECT_EQ(response.ShortDebugString(),
@@ -223,7 +223,8 @@ TEST(Encode, AlarmsAreListed) {
   EXPECT_EQ(response.ShortDebugString(), "header { } alarms { memberID: 1 alarm: NOSPACE }");
 }
 
-// ---- watches ---------------------------------------------------------------------------------------------------------
+// ---- watches
+// ---------------------------------------------------------------------------------------------------------
 
 SharedBytes EventOf(size_t value_size) {
   return std::make_shared<const std::string>(EncodeWatchEvent(

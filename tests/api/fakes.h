@@ -20,8 +20,8 @@ class FakeCall : public Call {
  public:
   std::map<std::string, std::string, std::less<>> metadata;
   MonotonicTime client_deadline = MonotonicTime::max();
-  std::vector<std::string> sent;             // each message joined
-  std::vector<WireMessage> pieces;           // each message as it came
+  std::vector<std::string> sent;    // each message joined
+  std::vector<WireMessage> pieces;  // each message as it came
   std::optional<absl::Status> finished;
   size_t unsent = 0;
 

@@ -66,7 +66,8 @@ TEST_F(KvServiceTest, WhatIsInvalidIsNotPassedOn) {
 }
 
 TEST_F(KvServiceTest, APutIsProposedAndAnswered) {
-  backend_.answer_write = PutResult{.revision = {34}, .prev_kv = EncodeKeyValue("k", EncodeKeyValueRest({1}, {2}, 3, "old", {0}))};
+  backend_.answer_write =
+      PutResult{.revision = {34}, .prev_kv = EncodeKeyValue("k", EncodeKeyValueRest({1}, {2}, 3, "old", {0}))};
   const auto response = Parse<pb::PutResponse>(*Unary("/etcdserverpb.KV/Put", "\x0a\x01k\x12\x01v"));
   EXPECT_EQ(response.header().revision(), 34);
   EXPECT_EQ(response.prev_kv().value(), "old");
@@ -83,7 +84,8 @@ TEST_F(KvServiceTest, ADeleteIsProposedAndAnswered) {
   DeleteRangeResult result{.revision = {35}, .deleted = 1};
   result.prev_kvs.Add("k", EncodeKeyValueRest({1}, {2}, 3, "old", {0}));
   backend_.answer_write = std::move(result);
-  const auto response = Parse<pb::DeleteRangeResponse>(*Unary("/etcdserverpb.KV/DeleteRange", "\x0a\x01k\x12\x01z\x18\x01"));
+  const auto response =
+      Parse<pb::DeleteRangeResponse>(*Unary("/etcdserverpb.KV/DeleteRange", "\x0a\x01k\x12\x01z\x18\x01"));
   EXPECT_EQ(response.deleted(), 1);
   EXPECT_EQ(response.prev_kvs(0).value(), "old");
   EXPECT_EQ(std::get<DeleteRangeRequest>(*backend_.proposed),
@@ -116,7 +118,8 @@ TEST_F(KvServiceTest, AnEmptyTransactionIsReadAndANestedOneIsProposed) {
 
 TEST_F(KvServiceTest, ATransactionIsHeldToTheConfiguredNumberOfOperations) {
   pb::TxnRequest txn;
-  for (int i = 0; i < 4; ++i) txn.add_success()->mutable_request_put()->set_key(std::string(1, static_cast<char>('a' + i)));
+  for (int i = 0; i < 4; ++i)
+    txn.add_success()->mutable_request_put()->set_key(std::string(1, static_cast<char>('a' + i)));
   backend_.answer_write = TxnResult{};
   EXPECT_TRUE(Txn(txn)->finished->ok());
   txn.add_success()->mutable_request_put()->set_key("e");
@@ -139,7 +142,8 @@ TEST_F(KvServiceTest, AWriteThatWouldMakeATooLargeEntryIsRefused) {
   *txn.add_success()->mutable_request_put() = put;
   EXPECT_EQ(*Txn(txn)->finished, ErrRequestTooLarge());
   put.clear_key();
-  EXPECT_EQ(*Unary("/etcdserverpb.KV/Put", put.SerializeAsString())->finished, ErrEmptyKey()) << "validation comes first";
+  EXPECT_EQ(*Unary("/etcdserverpb.KV/Put", put.SerializeAsString())->finished, ErrEmptyKey())
+      << "validation comes first";
 }
 
 TEST_F(KvServiceTest, ALargeReadIsNotMeasured) {

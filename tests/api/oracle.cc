@@ -35,9 +35,9 @@ std::string Join(const Parts&... parts) {
 int Known(int number, int last) { return number >= 0 && number <= last ? number : kUnknownEnum; }
 
 std::string Text(const RangeRequest& r) {
-  return Join("range", Quote(r.key), Quote(r.range_end), r.limit, r.revision.value, int(r.sort_order), int(r.sort_target),
-              r.serializable, r.keys_only, r.count_only, r.min_mod_revision.value, r.max_mod_revision.value,
-              r.min_create_revision.value, r.max_create_revision.value);
+  return Join("range", Quote(r.key), Quote(r.range_end), r.limit, r.revision.value, int(r.sort_order),
+              int(r.sort_target), r.serializable, r.keys_only, r.count_only, r.min_mod_revision.value,
+              r.max_mod_revision.value, r.min_create_revision.value, r.max_create_revision.value);
 }
 std::string Text(const pb::RangeRequest& r) {
   return Join("range", Quote(r.key()), Quote(r.range_end()), r.limit(), r.revision(), Known(r.sort_order(), 2),
@@ -69,11 +69,21 @@ std::string Text(const pb::Compare& c) {
   int64_t number = 0;
   std::string value;
   switch (c.target()) {
-    case pb::Compare::VERSION: number = c.version(); break;
-    case pb::Compare::CREATE: number = c.create_revision(); break;
-    case pb::Compare::MOD: number = c.mod_revision(); break;
-    case pb::Compare::VALUE: value = c.value(); break;
-    default: number = c.lease(); break;
+    case pb::Compare::VERSION:
+      number = c.version();
+      break;
+    case pb::Compare::CREATE:
+      number = c.create_revision();
+      break;
+    case pb::Compare::MOD:
+      number = c.mod_revision();
+      break;
+    case pb::Compare::VALUE:
+      value = c.value();
+      break;
+    default:
+      number = c.lease();
+      break;
   }
   return Join(keys, int(c.result()), int(c.target()), number, Quote(value));
 }
@@ -107,11 +117,16 @@ std::string Text(const TxnRequest& r, const pb::TxnRequest& twin) {
 std::string Text(const pb::TxnRequest& r);
 std::string Text(const pb::RequestOp& op) {
   switch (op.request_case()) {
-    case pb::RequestOp::kRequestRange: return Text(op.request_range());
-    case pb::RequestOp::kRequestPut: return Text(op.request_put());
-    case pb::RequestOp::kRequestDeleteRange: return Text(op.request_delete_range());
-    case pb::RequestOp::kRequestTxn: return Text(op.request_txn());
-    default: return "nothing";
+    case pb::RequestOp::kRequestRange:
+      return Text(op.request_range());
+    case pb::RequestOp::kRequestPut:
+      return Text(op.request_put());
+    case pb::RequestOp::kRequestDeleteRange:
+      return Text(op.request_delete_range());
+    case pb::RequestOp::kRequestTxn:
+      return Text(op.request_txn());
+    default:
+      return "nothing";
   }
 }
 std::string Text(const pb::TxnRequest& r) {
@@ -238,7 +253,10 @@ using google::protobuf::Message;
 
 std::string RandomBytes(std::mt19937_64& random) {
   std::string bytes(random() % 4, '\0');
-  for (char& byte : bytes) byte = "\0\x01\x7f\x80\xff" "abc"[random() % 8];
+  for (char& byte : bytes)
+    byte =
+        "\0\x01\x7f\x80\xff"
+        "abc"[random() % 8];
   if (random() % 50 == 0) bytes.append(random() % 5000, 'v');
   return bytes;
 }
@@ -247,10 +265,14 @@ std::string RandomText(std::mt19937_64& random) { return random() % 2 == 0 ? "" 
 
 int64_t RandomNumber(std::mt19937_64& random) {
   switch (random() % 5) {
-    case 0: return 0;
-    case 1: return static_cast<int64_t>(random());
-    case 2: return -static_cast<int64_t>(random() % 3);
-    default: return static_cast<int64_t>(random() % 200);
+    case 0:
+      return 0;
+    case 1:
+      return static_cast<int64_t>(random());
+    case 2:
+      return -static_cast<int64_t>(random() % 3);
+    default:
+      return static_cast<int64_t>(random() % 200);
   }
 }
 
@@ -259,9 +281,9 @@ void SetAtRandom(Message& message, const FieldDescriptor* field, std::mt19937_64
   const bool repeated = field->is_repeated();
   switch (field->cpp_type()) {
     case FieldDescriptor::CPPTYPE_MESSAGE:
-      return FillAtRandom(repeated ? *reflection->AddMessage(&message, field)
-                                   : *reflection->MutableMessage(&message, field),
-                          random, depth - 1);
+      return FillAtRandom(
+          repeated ? *reflection->AddMessage(&message, field) : *reflection->MutableMessage(&message, field), random,
+          depth - 1);
     case FieldDescriptor::CPPTYPE_ENUM: {
       const int number = static_cast<int>(random() % 8) - 1;
       return repeated ? reflection->AddEnumValue(&message, field, number)
@@ -272,11 +294,14 @@ void SetAtRandom(Message& message, const FieldDescriptor* field, std::mt19937_64
       const std::string value = text ? RandomText(random) : RandomBytes(random);
       return repeated ? reflection->AddString(&message, field, value) : reflection->SetString(&message, field, value);
     }
-    case FieldDescriptor::CPPTYPE_BOOL: return reflection->SetBool(&message, field, random() % 2 == 0);
-    case FieldDescriptor::CPPTYPE_INT64: return reflection->SetInt64(&message, field, RandomNumber(random));
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return reflection->SetBool(&message, field, random() % 2 == 0);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return reflection->SetInt64(&message, field, RandomNumber(random));
     case FieldDescriptor::CPPTYPE_UINT64:
       return reflection->SetUInt64(&message, field, static_cast<uint64_t>(RandomNumber(random)));
-    default: abort();  // no other type is declared
+    default:
+      abort();  // no other type is declared
   }
 }
 

@@ -18,8 +18,8 @@ inline constexpr int kRequestKinds = 14;
 std::unique_ptr<google::protobuf::Message> NewRequest(int kind);
 
 // Decodes `bytes` with our decoder and with the library. "" when they agree, or when the bytes have a varint that is
-// longer than its value needs to be allowed (the library cuts such off, we refuse them as Go does); otherwise a text that
-// shows both. `both_accept` tells whether there was anything to compare.
+// longer than its value needs to be allowed (the library cuts such off, we refuse them as Go does); otherwise a text
+// that shows both. `both_accept` tells whether there was anything to compare.
 std::string CompareDecoders(int kind, std::string_view bytes, bool* both_accept);
 
 // The same with other bytes for the library: for the canary, which must be told of a difference.

@@ -26,7 +26,8 @@ Message Parse(const std::string& bytes) {
   return message;
 }
 
-// ---- leases ----------------------------------------------------------------------------------------------------------
+// ---- leases
+// ----------------------------------------------------------------------------------------------------------
 
 using LeaseServiceTest = ServiceTest;
 
@@ -113,7 +114,8 @@ TEST_F(LeaseServiceTest, AKeepAliveStreamMayNotPileUpRequests) {
   EXPECT_EQ(static_cast<int64_t>(waiting.size()), kKeepAlivesInFlightMax);
 }
 
-// ---- watches ---------------------------------------------------------------------------------------------------------
+// ---- watches
+// ---------------------------------------------------------------------------------------------------------
 
 class WatchServiceTest : public ServiceTest {
  protected:
@@ -202,13 +204,15 @@ TEST_F(WatchServiceTest, AHalfCloseChangesNothingAndTheEndClosesTheWatches) {
   backend_.watches->sink->Send({.watch_id = 3, .revision = {21}});  // the sink outlives the stream
 }
 
-// ---- cluster and maintenance -----------------------------------------------------------------------------------------
+// ---- cluster and maintenance
+// -----------------------------------------------------------------------------------------
 
 using ClusterServiceTest = ServiceTest;
 using MaintenanceServiceTest = ServiceTest;
 
 TEST_F(ClusterServiceTest, TheHeaderOfAMemberListHasNoRevision) {
-  backend_.answer_members = std::vector<Member>{{.id = 22, .name = "n", .peer_urls = {"http://p"}, .client_urls = {"http://c"}}};
+  backend_.answer_members =
+      std::vector<Member>{{.id = 22, .name = "n", .peer_urls = {"http://p"}, .client_urls = {"http://c"}}};
   const auto call = Unary("/etcdserverpb.Cluster/MemberList", "\x08\x01");
   EXPECT_EQ(Parse<pb::MemberListResponse>(call->sent[0]).ShortDebugString(),
             "header { cluster_id: 11 member_id: 22 raft_term: 44 } "

@@ -24,12 +24,15 @@ namespace {
 // Not "\x0a\x05" alone: also long enough to be read, and no message of any kind.
 const std::string kNoMessage = "\x0a\x7fxx";
 
-const google::protobuf::FileDescriptor* const kFiles[] = {
-    etcdserverpb::RangeRequest::descriptor()->file(),      etcdserverpb::WatchRequest::descriptor()->file(),
-    etcdserverpb::LeaseGrantRequest::descriptor()->file(), etcdserverpb::Member::descriptor()->file(),
-    etcdserverpb::StatusRequest::descriptor()->file(),     etcdserverpb::AuthStatusRequest::descriptor()->file(),
-    v3lockpb::LockRequest::descriptor()->file(),           v3electionpb::LeaderKey::descriptor()->file(),
-    grpc::health::v1::HealthCheckRequest::descriptor()->file()};
+const google::protobuf::FileDescriptor* const kFiles[] = {etcdserverpb::RangeRequest::descriptor()->file(),
+                                                          etcdserverpb::WatchRequest::descriptor()->file(),
+                                                          etcdserverpb::LeaseGrantRequest::descriptor()->file(),
+                                                          etcdserverpb::Member::descriptor()->file(),
+                                                          etcdserverpb::StatusRequest::descriptor()->file(),
+                                                          etcdserverpb::AuthStatusRequest::descriptor()->file(),
+                                                          v3lockpb::LockRequest::descriptor()->file(),
+                                                          v3electionpb::LeaderKey::descriptor()->file(),
+                                                          grpc::health::v1::HealthCheckRequest::descriptor()->file()};
 
 TEST_F(ServiceTest, EveryMethodOfTheContractIsRegisteredOnceAndAsWhatItIs) {
   std::set<std::string> declared;
@@ -150,7 +153,11 @@ TEST_F(ServiceTest, TheServerGivesUpNoLaterThanTheClient) {
 
 TEST_F(ServiceTest, HealthIsServingAndOtherNamesAreUnknown) {
   EXPECT_EQ(Unary("/grpc.health.v1.Health/Check", "")->sent[0], "\x08\x01");
-  EXPECT_EQ(*Unary("/grpc.health.v1.Health/Check", "\x0a\x02" "kv")->finished, absl::NotFoundError("unknown service"));
+  EXPECT_EQ(*Unary("/grpc.health.v1.Health/Check",
+                   "\x0a\x02"
+                   "kv")
+                 ->finished,
+            absl::NotFoundError("unknown service"));
   EXPECT_EQ(*Unary("/grpc.health.v1.Health/Check", "\x0a\x01\xff")->finished, ErrMalformedText());
   grpc::health::v1::HealthListResponse list;
   ASSERT_TRUE(list.ParseFromString(Unary("/grpc.health.v1.Health/List", "")->sent[0]));
@@ -164,7 +171,10 @@ TEST_F(ServiceTest, HealthIsServingAndOtherNamesAreUnknown) {
   EXPECT_EQ(call->sent, std::vector<std::string>{"\x08\x01"});
   EXPECT_FALSE(call->finished.has_value()) << "stays open";
   auto unknown = std::make_shared<FakeCall>();
-  Open("/grpc.health.v1.Health/Watch", unknown)->OnMessage("\x0a\x02" "kv");
+  Open("/grpc.health.v1.Health/Watch", unknown)
+      ->OnMessage(
+          "\x0a\x02"
+          "kv");
   EXPECT_EQ(unknown->sent, std::vector<std::string>{"\x08\x03"});
 }
 

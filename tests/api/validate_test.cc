@@ -41,7 +41,8 @@ TEST(Validate, APutThatIgnoresSomethingMayNotBringIt) {
   EXPECT_EQ(Validate(PutRequest{.value = "v", .ignore_value = true}), ErrEmptyKey());
   EXPECT_EQ(Validate(PutRequest{.key = "k", .value = "v", .lease = {1}, .ignore_value = true, .ignore_lease = true}),
             ErrValueProvided());
-  EXPECT_EQ(Validate(PutRequest{.key = "k", .lease = {1}, .ignore_value = true, .ignore_lease = true}), ErrLeaseProvided());
+  EXPECT_EQ(Validate(PutRequest{.key = "k", .lease = {1}, .ignore_value = true, .ignore_lease = true}),
+            ErrLeaseProvided());
   EXPECT_TRUE(Validate(PutRequest{.key = "k", .ignore_value = true, .ignore_lease = true}).ok());
 }
 
@@ -69,7 +70,8 @@ TEST(Validate, ANestedTransactionMayUseWhatItsParentLeaves) {
   const TxnRequest txn{.success = {Get("x"), Nested({Get("a"), Get("b")})}};
   EXPECT_TRUE(Validate(txn, 4).ok());
   EXPECT_EQ(Validate(txn, 3), ErrTooManyOps());
-  const TxnRequest by_compares{.compare = std::vector<Compare>(3, Compare{.key = "k"}), .success = {Nested({Get("a")})}};
+  const TxnRequest by_compares{.compare = std::vector<Compare>(3, Compare{.key = "k"}),
+                               .success = {Nested({Get("a")})}};
   EXPECT_TRUE(Validate(by_compares, 4).ok());
   EXPECT_EQ(Validate(by_compares, 3), ErrTooManyOps());
   EXPECT_TRUE(Validate(TxnRequest{.success = {Nested({})}}, 1).ok());
@@ -124,7 +126,8 @@ TEST(Validate, ALaterNestedDeleteDoesNotConflictWithAnEarlierNestedPut) {
   EXPECT_TRUE(CheckBranch({Nested({Put("a")}), Nested({Delete("a")})}).ok());
 }
 
-// ---- the same check, written as plainly as possible: lists, and every pair looked at ---------------------------------
+// ---- the same check, written as plainly as possible: lists, and every pair looked at
+// ---------------------------------
 
 struct PlainChanges {
   std::vector<std::string> puts;
@@ -179,11 +182,18 @@ Ops RandomOps(std::mt19937_64& random, int depth) {
   for (uint64_t n = random() % 4; n > 0; --n) {
     const std::string key(1, static_cast<char>('a' + random() % 12));
     switch (random() % (depth == 0 ? 4 : 6)) {
-      case 0: ops.push_back(Get(key)); break;
-      case 1: ops.push_back(Delete(key, random() % 3 == 0 ? "" : std::string(1, static_cast<char>('a' + random() % 12)))); break;
+      case 0:
+        ops.push_back(Get(key));
+        break;
+      case 1:
+        ops.push_back(Delete(key, random() % 3 == 0 ? "" : std::string(1, static_cast<char>('a' + random() % 12))));
+        break;
       case 2:
-      case 3: ops.push_back(Put(key)); break;
-      default: ops.push_back(Nested(RandomOps(random, depth - 1), RandomOps(random, depth - 1)));
+      case 3:
+        ops.push_back(Put(key));
+        break;
+      default:
+        ops.push_back(Nested(RandomOps(random, depth - 1), RandomOps(random, depth - 1)));
     }
   }
   return ops;

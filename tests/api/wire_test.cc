@@ -20,7 +20,8 @@ std::string RestOf(const mvccpb::KeyValue& kv) {
 
 TEST(Wire, TheExampleOfTheHeaderHasTheBytesThatItSays) {
   EXPECT_EQ(EncodeKeyValue("a", EncodeKeyValueRest({2}, {3}, 2, "x", {0})),
-            std::string("\x0a\x01" "a\x10\x02\x18\x03\x20\x02\x2a\x01x"));
+            std::string("\x0a\x01"
+                        "a\x10\x02\x18\x03\x20\x02\x2a\x01x"));
 }
 
 TEST(Wire, AKeyValueHasTheBytesOfTheProtobufLibrary) {
