@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/contract/limits.h"
 #include "api/contract/status_macros.h"
 #include "api/service/services.h"
 #include "server/node/node.h"
@@ -26,7 +27,6 @@ namespace regent::server {
 namespace {
 
 constexpr int kBackgroundThreads = 2;
-constexpr int64_t kQuotaBytesDefault = int64_t{2} << 30;
 constexpr std::chrono::milliseconds kRpcDrain{500};
 
 // Chance enters the process here.
@@ -67,7 +67,7 @@ NodeOptions MakeNodeOptions(const Settings& settings, const storage::NodeFacts& 
   options.heartbeat_interval = settings.heartbeat_interval;
   options.election_timeout = settings.election_timeout;
   options.request_bytes_max = settings.max_request_bytes;
-  options.quota_bytes = settings.quota_backend_bytes == 0 ? kQuotaBytesDefault : settings.quota_backend_bytes;
+  options.quota_bytes = settings.quota_backend_bytes == 0 ? api::kQuotaBytesDefault : settings.quota_backend_bytes;
   if (settings.watch_progress_notify_interval.count() > 0) {
     options.watch.progress_interval = settings.watch_progress_notify_interval;
   }
@@ -131,7 +131,7 @@ class ComposedServer final : public Server {
 };
 
 absl::Status ComposedServer::Open(const Settings& settings) {
-  LOG(INFO) << "starting regent" << Field("version", kRegentVersion) << Field("etcd-version", kEtcdVersion)
+  LOG(INFO) << "starting regent" << Field("version", kRegentVersion) << Field("etcd-version", api::kServerVersion)
             << Field("name", settings.name) << Field("data-dir", DataDirectory(settings));
   REGENT_RETURN_IF_ERROR(OpenNode(settings));
   // The sockets are bound before the node starts: an address in use is an error of the start, not of a later moment.
@@ -183,8 +183,9 @@ absl::Status ComposedServer::OpenFront(const Settings& settings) {
   REGENT_ASSIGN_OR_RETURN(engine_, GrpcEngine::Start(MakeEngineOptions(settings, services_->Methods()), metrics_));
   HttpEndpoints::Options http;
   http.versions = [] {
-    return HttpEndpoints::Versions{std::string(kEtcdVersion), std::string(kClusterVersion), std::string(kStorageVersion)};
+    return HttpEndpoints::Versions{api::kServerVersion, api::kClusterVersion, api::kStorageVersion};
   };
+  http.before_metrics = [this] { node_->RefreshMetrics(); };
   endpoints_ = std::make_unique<HttpEndpoints>(std::move(http), *node_, metrics_);
   REGENT_ASSIGN_OR_RETURN(listener_, Listener::Open(MakeListenerOptions(settings), *endpoints_,
                                                     [this](int fd) { engine_->AddConnection(fd); }));
@@ -193,8 +194,9 @@ absl::Status ComposedServer::OpenFront(const Settings& settings) {
 }
 
 void ComposedServer::PublishFacts() {
-  metrics_.server_version.With({kEtcdVersion}).Set(1);
-  metrics_.cluster_version.With({kClusterVersion.substr(0, kClusterVersion.rfind('.'))}).Set(1);
+  const std::string_view cluster = api::kClusterVersion;
+  metrics_.server_version.With({api::kServerVersion}).Set(1);
+  metrics_.cluster_version.With({cluster.substr(0, cluster.rfind('.'))}).Set(1);
   metrics_.server_id.With({Hexadecimal(storage_->facts.identity.node_id)}).Set(1);
 }
 

@@ -1,11 +1,13 @@
 #include "server/version.h"
 
+#include "api/contract/limits.h"
+
 namespace regent::server {
 
 std::string VersionText(std::string_view program) {
   const std::string_view name = program.substr(program.rfind('/') + 1);
   const std::string regent(kRegentVersion);
-  const std::string etcd(kEtcdVersion);
+  const std::string etcd(api::kServerVersion);
 #if defined(__aarch64__)
   const std::string platform = "linux/arm64";
 #else

@@ -113,7 +113,6 @@ void Applier::UpdateMetrics(const storage::ApplyOutcome& outcome) {
     uint64_t puts = 0;
     for (const storage::Event& event : outcome.events->events) puts += event.type == storage::Event::Type::kPut ? 1 : 0;
     metrics_.mvcc_put_total.Increment(puts);
-    metrics_.debugging_mvcc_current_revision.Set(static_cast<double>(outcome.events->last.value));
   }
   for (const storage::LeaseChange& change : outcome.leases) {
     if (change.kind == storage::LeaseChange::Kind::kGranted) {
@@ -122,9 +121,6 @@ void Applier::UpdateMetrics(const storage::ApplyOutcome& outcome) {
     } else {
       metrics_.debugging_lease_revoked_total.Increment();
     }
-  }
-  if (outcome.compacted) {
-    metrics_.debugging_mvcc_compact_revision.Set(static_cast<double>(state_machine_.view()->compacted().value));
   }
 }
 

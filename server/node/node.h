@@ -56,6 +56,9 @@ class Node final : public api::Backend {
   void Alarms(api::AlarmRequest get, api::Done<api::AlarmResult> done) override;
   void Defragment(api::Done<std::monostate> done) override;
 
+  // Sets the gauges that describe the store as it is now. From any thread; for whoever is about to show them.
+  void RefreshMetrics();
+
   // A message of another member.
   void Step(raft::Message message);
 

@@ -6,6 +6,12 @@
 #include "server/node/node.h"
 
 namespace regent::server {
+namespace {
+
+// What a store without keys is said to occupy: clients divide by the size.
+constexpr int64_t kEmptyStoreBytes = 4096;
+
+}  // namespace
 
 // A caller who names no deadline, or a later one, waits as long as the contract says.
 MonotonicTime Node::Bounded(MonotonicTime deadline) const {
@@ -146,8 +152,8 @@ void Node::Status(api::Done<api::StatusResult> done) {
     const std::shared_ptr<const storage::View> view = seams_.state_machine.view();
     const uint64_t applied = applier_.applied().value;
     done(api::StatusResult{.revision = view->revision(),
-                           .db_size = view->logical_size(),
-                           .db_size_in_use = view->logical_size_in_use(),
+                           .db_size = kEmptyStoreBytes + view->logical_size(),
+                           .db_size_in_use = kEmptyStoreBytes + view->logical_size_in_use(),
                            .db_size_quota = options_.quota_bytes,
                            .leader = driver_.leader(),
                            .raft_index = std::max(driver_.commit(), applied),
@@ -175,5 +181,17 @@ void Node::Alarms(api::AlarmRequest get, api::Done<api::AlarmResult> done) {
 
 // Nothing to do: the store gives space back by itself.
 void Node::Defragment(api::Done<std::monostate> done) { done(std::monostate{}); }
+
+void Node::RefreshMetrics() {
+  const std::shared_ptr<const storage::View> view = seams_.state_machine.view();
+  Metrics& metrics = seams_.metrics;
+  metrics.mvcc_db_total_size_in_bytes.Set(static_cast<double>(kEmptyStoreBytes + view->logical_size()));
+  metrics.mvcc_db_total_size_in_use_in_bytes.Set(static_cast<double>(kEmptyStoreBytes + view->logical_size_in_use()));
+  metrics.debugging_mvcc_current_revision.Set(static_cast<double>(view->revision().value));
+  metrics.debugging_mvcc_compact_revision.Set(static_cast<double>(view->compacted().value));
+  const absl::StatusOr<api::RangeResult> all =
+      view->Range({.key = std::string(1, '\0'), .range_end = std::string(1, '\0'), .count_only = true});
+  if (all.ok()) metrics.debugging_mvcc_keys_total.Set(static_cast<double>(all->count));
+}
 
 }  // namespace regent::server
