@@ -177,7 +177,11 @@ func TestNoAcknowledgedWriteIsLostInACrash(t *testing.T) {
 	for range 3 {
 		for range 20 {
 			for writer := range loadWriters {
-				<-progress[writer]
+				select {
+				case <-progress[writer]:
+				case <-ctx.Done():
+					t.Fatalf("writer %d stands still", writer)
+				}
 			}
 		}
 		s.Kill()

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -47,12 +48,15 @@ func TestPingsAtTheClientsIntervalAreTolerated(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	watch := c.Watch(t.Context(), "a", clientv3.WithCreatedNotify())
+	const quiet = 44 * time.Second
+	ctx, cancel := context.WithTimeout(t.Context(), quiet+server.CallPatience)
+	defer cancel()
+	watch := c.Watch(ctx, "a", clientv3.WithCreatedNotify())
 	<-watch
 	select {
 	case response := <-watch:
 		t.Errorf("the watch got %v", response)
-	case <-time.After(44 * time.Second):
+	case <-time.After(quiet):
 	}
 	equal(t, "connections that ended", ended.Load(), 0)
 	put(t, c, "a", "1")

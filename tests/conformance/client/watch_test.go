@@ -225,37 +225,49 @@ func TestManyWatchesShareAStream(t *testing.T) {
 	stream.silent(t, "after one event for each")
 }
 
-func TestALargeResponseIsFragmentedWhenAsked(t *testing.T) {
+// TestOneLargeRevisionIsFragmentedOnlyWhenAsked makes one revision whose events with their previous values are more than a
+// fragment may hold, although the request that made it was not too large.
+func TestOneLargeRevisionIsFragmentedOnlyWhenAsked(t *testing.T) {
 	s := server.Start(t)
 	c := s.Client(t)
-	const count = 8
-	for i := range count {
-		put(t, c, fmt.Sprint("a", i), strings.Repeat(fmt.Sprint(i), 900000))
+	const count, size = 3, 480000
+	revision := int64(0)
+	for round := range 2 {
+		var ops []clientv3.Op
+		for i := range count {
+			ops = append(ops, clientv3.OpPut(fmt.Sprint("a", i), strings.Repeat(fmt.Sprint(round), size)))
+		}
+		revision = must(c.Txn(server.Context(t)).Then(ops...).Commit())(t).Header.Revision
 	}
+	request := &watchRequest{Key: []byte("a"), RangeEnd: []byte("b"), StartRevision: revision, PrevKv: true}
 	whole := openWatch(t, s)
-	whole.create(t, &watchRequest{Key: []byte("a"), RangeEnd: []byte("b"), StartRevision: 1})
+	whole.create(t, request)
 	one := whole.next(t)
-	equal(t, "events in one response", len(one.Events), count)
+	equal(t, "events of one revision in one response", len(one.Events), count)
 	equal(t, "fragment", one.Fragment, false)
 
 	pieces := openWatch(t, s)
-	pieces.create(t, &watchRequest{Key: []byte("a"), RangeEnd: []byte("b"), StartRevision: 1, Fragment: true})
+	request.Fragment = true
+	pieces.create(t, request)
 	seen, responses := 0, 0
 	for more := true; more; responses++ {
 		piece := pieces.next(t)
 		for _, event := range piece.Events {
 			equal(t, "key", string(event.Kv.Key), fmt.Sprint("a", seen))
-			equal(t, "length", len(event.Kv.Value), 900000)
+			equal(t, "revision", event.Kv.ModRevision, revision)
+			equal(t, "length", len(event.Kv.Value)+len(event.PrevKv.GetValue()), 2*size)
 			seen++
 		}
 		more = piece.Fragment
 	}
 	equal(t, "events in all pieces", seen, count)
 	if responses < 2 {
-		t.Errorf("7 MB came in %d responses", responses)
+		t.Errorf("3 MB came in %d responses", responses)
 	}
 	put(t, c, "a0", "small")
-	equal(t, "fragment of a small response", pieces.next(t).Fragment, false)
+	small := pieces.next(t)
+	equal(t, "fragment of a small response", small.Fragment, false)
+	equal(t, "events of a small response", len(small.Events), 1)
 }
 
 func TestEndingAStreamEndsItsWatches(t *testing.T) {
