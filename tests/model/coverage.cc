@@ -13,7 +13,6 @@ constexpr const char* kCounters[] = {
     "range", "range at an old revision", "range by a stale view", "range sorted", "range filtered", "range keys_only",
     "range count_only", "range cut by the limit", "count at an old revision",
     "error compacted", "error future revision", "error key not found", "error lease not found", "error lease exists",
-    "error ttl too large",
     "event reads", "events read", "events with a previous version", "events at the compacted revision", "events posted",
     "compactions", "purge slices", "purges to the end", "flushes", "restarts", "entries replayed", "crashes inside an entry",
     "full comparisons", "stores of 1000 keys and more",

@@ -34,6 +34,7 @@ class Episode {
   std::string Trace() const;
 
  private:
+  void Fill();
   void Step();
   void ApplyTurn();
   raft::Entry MakeEntry(std::vector<api::WriteRequest>* requests, std::vector<absl::StatusOr<WriteAnswer>>* expected);

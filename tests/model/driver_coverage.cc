@@ -61,7 +61,7 @@ void Episode::CountError(const absl::Status& status) {
   static constexpr std::pair<const char*, const char*> kErrors[] = {
       {"has been compacted", "error compacted"},     {"future revision", "error future revision"},
       {"key not found", "error key not found"},      {"lease not found", "error lease not found"},
-      {"lease already exists", "error lease exists"}, {"too large lease", "error ttl too large"},
+      {"lease already exists", "error lease exists"},
   };
   for (const auto& [text, name] : kErrors) {
     if (status.message().find(text) != absl::string_view::npos) coverage_.Count(name);

@@ -28,6 +28,8 @@ class Generator {
   Generator(Random& random, const Model& model, Profile profile);
 
   api::WriteRequest Write();
+  size_t key_count() const { return keys_.size(); }
+  api::PutRequest PutOf(size_t key) { return {.key = keys_[key], .value = Value()}; }
   api::CompactionRequest Compaction();
   api::RangeRequest Range(int64_t current);
   api::TxnRequest ReadTxn(int64_t current);

@@ -5,12 +5,9 @@
 namespace regent::model {
 namespace {
 
-constexpr int64_t kTtlMax = 9'000'000'000;
-
 absl::Status KeyNotFound() { return absl::InvalidArgumentError("etcdserver: key not found"); }
 absl::Status LeaseNotFound() { return absl::NotFoundError("etcdserver: requested lease not found"); }
 absl::Status LeaseExists() { return absl::FailedPreconditionError("etcdserver: lease already exists"); }
-absl::Status TtlTooLarge() { return absl::OutOfRangeError("etcdserver: too large lease TTL"); }
 absl::Status Compacted() { return absl::OutOfRangeError("etcdserver: mvcc: required revision has been compacted"); }
 absl::Status FutureRevision() { return absl::OutOfRangeError("etcdserver: mvcc: required revision is a future revision"); }
 
@@ -69,11 +66,9 @@ absl::Status Model::CheckTxn(const api::TxnRequest& request, const std::vector<b
       status = CheckPut(*put);
     } else if (const auto* range = std::get_if<api::RangeRequest>(&operation)) {
       const int64_t at = range->revision.value;
-      // Before the first compaction etcd's compacted revision is -1. A negative revision is "latest" for a Range alone,
-      // but not inside a transaction.
-      const int64_t first = compacted_ == 0 ? -1 : compacted_;
+      // A negative revision is "latest" for a Range alone, but not inside a transaction.
       if (at > current) status = FutureRevision();
-      if (at != 0 && at < first) status = Compacted();
+      if (at != 0 && at < compacted_) status = Compacted();
     } else if (const auto* nested = std::get_if<std::shared_ptr<const api::TxnRequest>>(&operation)) {
       status = CheckTxn(**nested, path, position, current);
     }
@@ -169,7 +164,6 @@ absl::StatusOr<RevisionAnswer> Model::Compact(int64_t at) {
 }
 
 absl::StatusOr<GrantAnswer> Model::Grant(const api::LeaseGrantRequest& request) {
-  if (request.ttl > kTtlMax) return TtlTooLarge();
   if (leases_.contains(request.id.value)) return LeaseExists();
   leases_[request.id.value] = request.ttl;
   return GrantAnswer{revision_, request.id.value, request.ttl};

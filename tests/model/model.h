@@ -86,7 +86,7 @@ class Model {
   const std::vector<ModelEvent>& EventsOf(int64_t revision) const;
 
   int64_t revision() const { return revision_; }
-  int64_t compacted() const { return compacted_; }
+  int64_t compacted() const { return compacted_ < 0 ? 0 : compacted_; }  // as the metric and the watch answer say it
   int64_t logical_size() const { return logical_size_; }
   int64_t live_size() const;  // the weights of the versions that a read at the current revision can return
   int64_t live_keys() const;
@@ -131,7 +131,7 @@ class Model {
   absl::StatusOr<RevisionAnswer> Revoke(int64_t id);
 
   int64_t revision_ = 1;
-  int64_t compacted_ = 0;
+  int64_t compacted_ = -1;  // before the first compaction: that a compaction at 0 succeeds once can be seen
   int64_t logical_size_ = 0;
   History history_;
   std::map<int64_t, std::vector<ModelEvent>> events_;  // by revision, from the compacted one on
