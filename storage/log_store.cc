@@ -131,8 +131,10 @@ absl::Status SegmentedLog::MakeDurable(const LogRecovery& found) {
   if (found.tail.zero_end > found.newest.end) {
     REGENT_RETURN_IF_ERROR(WriteZeroes(*newest.file, found.newest.end, found.tail.zero_end));
   }
-  for (const auto& [sequence, segment] : found.segments) REGENT_RETURN_IF_ERROR(segment.file->SyncData());
-  REGENT_RETURN_IF_ERROR(folder_.Sync());
+  if (options_.mutant != LogMutant::kOpenWithoutSync) {
+    for (const auto& [sequence, segment] : found.segments) REGENT_RETURN_IF_ERROR(segment.file->SyncData());
+    REGENT_RETURN_IF_ERROR(folder_.Sync());
+  }
   REGENT_ASSIGN_OR_RETURN(const uint64_t file_bytes, newest.file->Size());
   writer_.ContinueAt({.file = newest.file.get(),
                       .sequence = newest.header.sequence,

@@ -24,6 +24,7 @@ struct CrashReport {
   std::unordered_set<uint64_t> states;  // distinct ones that were recovered from
   uint64_t recoveries = 0;
   uint64_t second_crashes = 0;
+  uint64_t kills = 0;      // followed by a loss of power
   uint64_t torn = 0;       // recoveries that discarded a torn tail
   uint64_t in_flight = 0;  // recoveries that found the operation in flight complete
   std::vector<std::string> violations;
@@ -55,6 +56,7 @@ class CrashEnumeration {
     Crash([](const UnsyncedPiece&) { return true; });
     if (calls.empty()) return;
     Crash([](const UnsyncedPiece&) { return false; });
+    KillThenCrash();
     for (const uint64_t call : calls) {
       Crash([call](const UnsyncedPiece& piece) { return piece.call != call; });
       Crash([call](const UnsyncedPiece& piece) { return piece.call == call; });
@@ -66,6 +68,23 @@ class CrashEnumeration {
     // All but the first sector of a write, which holds its header.
     std::set<uint64_t> seen;
     Crash([&](const UnsyncedPiece& piece) { return !seen.insert(piece.call).second; });
+  }
+
+  // The process alone dies, and what it had written is read back from the system's memory; then the power fails.
+  void KillThenCrash() {
+    const std::unique_ptr<MemoryDisk> disk = disk_.AfterKill();
+    OpenedLog opened = OpenLog(*disk, options_);
+    if (!opened.status.ok()) return Violation("open after a kill: " + opened.status.ToString());
+    const bool acknowledged = DifferenceTo(driver_.acknowledged(), opened.recovered, *opened.log).empty();
+    const LogModel& found = acknowledged ? driver_.acknowledged() : driver_.in_flight();
+    const std::string words = DifferenceTo(found, opened.recovered, *opened.log);
+    if (!words.empty()) return Violation("after a kill: " + words);
+    ++report_.kills;
+    const std::unique_ptr<MemoryDisk> after = disk->AfterCrash([](const UnsyncedPiece&) { return false; });
+    OpenedLog again = OpenLog(*after, options_);
+    if (!again.status.ok()) return Violation("open after kill and crash: " + again.status.ToString());
+    const std::string difference = DifferenceTo(found, again.recovered, *again.log);
+    if (!difference.empty()) Violation("after kill and crash: " + difference);
   }
 
   void Crash(const std::function<bool(const UnsyncedPiece&)>& survives) {
@@ -148,13 +167,15 @@ TEST(LogCrash, EveryAcknowledgedEntryAndVoteSurvivesEveryCrash) {
               static_cast<unsigned long long>(report.in_flight));
   EXPECT_GE(report.states.size(), 5000u);
   EXPECT_GE(report.second_crashes, 100u);
+  EXPECT_GE(report.kills, 1000u);
   EXPECT_GE(report.torn, 100u);
   EXPECT_GE(report.in_flight, 100u);
 }
 
 TEST(LogCrash, TheEnumerationFindsPlantedBugs) {
   for (const storage::LogMutant mutant :
-       {storage::LogMutant::kAppendWithoutSync, storage::LogMutant::kRollWithoutFolderSync}) {
+       {storage::LogMutant::kAppendWithoutSync, storage::LogMutant::kRollWithoutFolderSync,
+                                        storage::LogMutant::kOpenWithoutSync}) {
     CrashReport report;
     for (uint64_t seed = 1; seed <= 5 && report.violations.empty(); ++seed) {
       CrashEnumeration(seed, mutant, report).Run(120);

@@ -294,6 +294,27 @@ std::unique_ptr<MemoryDisk> MemoryDisk::AfterCrash(const std::function<bool(cons
   return after;
 }
 
+std::unique_ptr<MemoryDisk> MemoryDisk::AfterKill() const {
+  auto after = std::make_unique<MemoryDisk>();
+  std::map<const Node*, std::shared_ptr<Node>> copies;
+  const auto copy_of = [&](const std::shared_ptr<Node>& node) {
+    if (node == nullptr) return node;
+    std::shared_ptr<Node>& copy = copies[node.get()];
+    if (copy == nullptr) copy = std::make_shared<Node>(*node);
+    return copy;
+  };
+  for (const auto& [path, folder] : folders_) {
+    Folder& copy = after->folders_[path];
+    copy = folder;
+    for (auto& [name, node] : copy.names) node = copy_of(node);
+    for (auto& [name, node] : copy.durable_names) node = copy_of(node);
+    for (NameChange& change : copy.changes) change.node = copy_of(change.node);
+  }
+  after->calls_ = calls_;
+  after->capacity_ = capacity_;
+  return after;
+}
+
 std::string MemoryDisk::Content(const std::string& path) const {
   const std::shared_ptr<Node> node = Find(path);
   CHECK(node != nullptr) << path;

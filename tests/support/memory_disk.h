@@ -97,6 +97,10 @@ class MemoryDisk : public storage::Files {
   // The disk after a crash now. `survives` is asked for every unsynced piece in the order of Unsynced.
   std::unique_ptr<MemoryDisk> AfterCrash(const std::function<bool(const UnsyncedPiece&)>& survives) const;
 
+  // The disk as it is, unsynced pieces and all, without its observer, faults and locks: what a process finds that was
+  // killed and started again while the machine went on.
+  std::unique_ptr<MemoryDisk> AfterKill() const;
+
   // The content of a file as it is read, and changes to it that no call made: bit rot. They are durable at once.
   std::string Content(const std::string& path) const;
   void Damage(const std::string& path, uint64_t offset, std::string_view bytes);
