@@ -38,6 +38,12 @@ void InvariantChecker::Started(NodeId node, Index applied) {
   run.reads.clear();
 }
 
+void InvariantChecker::BeginsCommitted(std::span<const Entry> entries) {
+  for (const Entry& entry : entries) {
+    if (entry.index > committed()) committed_.push_back(entry);
+  }
+}
+
 void InvariantChecker::Check(std::span<const Observed> up, const std::map<NodeId, const DurableState*>& disks) {
   for (const Observed& node : up) {
     Run& run = runs_[node.core->id()];

@@ -46,6 +46,7 @@ class InvariantChecker {
   void Check(std::span<const Observed> up, const std::map<NodeId, const DurableState*>& disks);
 
   void Started(NodeId node, Index applied);  // also after a crash
+  void BeginsCommitted(std::span<const Entry> entries);  // a test that begins with a history: its committed log
   void Applied(NodeId node, const Entry& entry, const DurableState& disk);
   void Sent(const Message& message, const DurableState& sender);
   void ReadAsked(NodeId node, ReadId id);

@@ -62,8 +62,9 @@ std::string Script::RunLine(const std::string& line) {
   }
   Execute(command);
   if (cluster_) {
-    for (const std::string& violation : cluster_->checker().violations()) {
-      out_ += "VIOLATION " + violation + "\n";
+    const std::vector<std::string>& violations = cluster_->checker().violations();
+    for (; violations_printed_ < violations.size(); ++violations_printed_) {
+      out_ += "VIOLATION " + violations[violations_printed_] + "\n";
       violated_ = true;
     }
   }
@@ -120,6 +121,7 @@ void Script::MakeCluster(const Command& command) {
   core.memory_tail_bytes_max = command.Option("tail-bytes", core.memory_tail_bytes_max);
   core.uncommitted_bytes_max = command.Option("uncommitted-bytes", core.uncommitted_bytes_max);
   cluster_ = std::make_unique<Cluster>(options);
+  violations_printed_ = 0;
   cluster_->watch = [this](uint64_t id, const Output& output) {
     if (!quiet_) Print(std::to_string(id) + "| ", Describe(output));
   };
@@ -133,6 +135,7 @@ void Script::SetDisk(const Command& command) {
   const uint64_t term = command.Option("term", host.disk.entries.empty() ? 0 : host.disk.entries.back().term.value);
   host.disk.hard_state = {.term = {term}, .vote = {command.Option("vote", 0)}};
   host.applied_durable = {command.Option("applied", 0)};
+  cluster_->checker().BeginsCommitted({host.disk.entries.data(), host.applied_durable.value});
   cluster_->Restart(command.Id(0), command.Option("tail", 0));
 }
 

@@ -61,6 +61,7 @@ class Script {
 
   std::unique_ptr<Cluster> cluster_;
   std::string out_;
+  size_t violations_printed_ = 0;
   bool quiet_ = false;
   bool violated_ = false;
 };
