@@ -143,14 +143,14 @@ func TestALeaseExpiresAndItsKeysWithIt(t *testing.T) {
 	stream.create(t, &watchRequest{Key: []byte("x/"), RangeEnd: []byte("x0"), PrevKv: true,
 		Filters: []pb.WatchCreateRequest_FilterType{pb.WatchCreateRequest_NOPUT}})
 	granted := time.Now()
-	lease := must(c.Grant(ctx, 2))(t).ID
+	lease := must(c.Grant(ctx, 3))(t).ID
 	longer := must(c.Grant(ctx, 600))(t).ID
 	for _, name := range []string{"x/b", "x/a"} {
 		put(t, c, name, name, clientv3.WithLease(lease))
 	}
 	last := put(t, c, "x/c", "x/c", clientv3.WithLease(longer))
 	events := stream.events(t, 2)
-	if early := 2*time.Second - time.Since(granted); early > 0 {
+	if early := 3*time.Second - time.Since(granted); early > 0 {
 		t.Errorf("expired %v too early", early)
 	}
 	counters.Add("lease expiries", 1)
@@ -171,13 +171,14 @@ func TestKeepAliveKeepsALeaseAlive(t *testing.T) {
 	t.Parallel()
 	s := server.Start(t)
 	c := s.Client(t)
-	lease := must(c.Grant(server.Context(t), 2))(t).ID
+	const ttl = 5
+	lease := must(c.Grant(server.Context(t), ttl))(t).ID
 	put(t, c, "a", "1", clientv3.WithLease(lease))
 	stream := openWatch(t, s)
 	stream.create(t, &watchRequest{Key: []byte("a")})
 	leases := must(pb.NewLeaseClient(s.Connection(t)).LeaseKeepAlive(server.Context(t)))(t)
-	// Each renewal is sent when half of the time is gone, three times the granted time altogether.
-	for range 6 {
+	// The renewals go on for more than the granted time, with much of it to spare for a busy machine.
+	for range ttl + 2 {
 		select {
 		case response := <-stream.received:
 			t.Fatalf("the key went while its lease was kept alive: %v", response)
@@ -186,11 +187,12 @@ func TestKeepAliveKeepsALeaseAlive(t *testing.T) {
 		if err := leases.Send(&pb.LeaseKeepAliveRequest{ID: int64(lease)}); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "TTL", must(leases.Recv())(t).TTL, 2)
+		equal(t, "TTL", must(leases.Recv())(t).TTL, ttl)
 	}
 	renewed := time.Now()
 	equal(t, "events", summary(stream.events(t, 1)), "DELETE a")
-	if early := 2*time.Second - time.Since(renewed); early > 100*time.Millisecond {
+	// The server renewed a little before its answer was here.
+	if early := ttl*time.Second - time.Since(renewed); early > time.Second {
 		t.Errorf("expired %v too early after the last renewal", early)
 	}
 	counters.Add("lease expiries", 1)
@@ -201,7 +203,7 @@ func TestLeasesSurviveACrashAndExpireAfterIt(t *testing.T) {
 	s := server.Start(t)
 	c, ctx := s.Client(t), server.Context(t)
 	granted := time.Now()
-	short, long := must(c.Grant(ctx, 4))(t).ID, must(c.Grant(ctx, 600))(t).ID
+	short, long := must(c.Grant(ctx, 8))(t).ID, must(c.Grant(ctx, 600))(t).ID
 	put(t, c, "short", "1", clientv3.WithLease(short))
 	put(t, c, "long", "1", clientv3.WithLease(long))
 	must(c.Grant(ctx, 600))(t)
@@ -218,7 +220,7 @@ func TestLeasesSurviveACrashAndExpireAfterIt(t *testing.T) {
 	events := stream.events(t, 1)
 	equal(t, "events", summary(events), "DELETE short")
 	equal(t, "previous value", events[0].Previous.Value, "1")
-	if early := 4*time.Second - time.Since(granted); early > 0 {
+	if early := 8*time.Second - time.Since(granted); early > 0 {
 		t.Errorf("expired %v too early", early)
 	}
 	counters.Add("lease expiries", 1)
