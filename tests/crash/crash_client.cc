@@ -1,4 +1,5 @@
-// crash_client write|sequence|verify|ready --endpoint HOST:PORT [--record FILE] [--prefix P] [--writers N] [--connections N]
+// crash_client write|sequence|verify|ready --endpoint HOST:PORT [--record FILE] [--prefix P] [--writers N]
+// [--connections N]
 //              [--seconds N] [--values N] [--after-revision N]
 #include "tests/crash/crash_client.h"
 
@@ -70,7 +71,9 @@ int Main(int argc, char** argv) {
   const std::map<std::string_view, int (*)(const Options&)> verbs = {
       {"write", Write}, {"sequence", Sequence}, {"verify", Verify}, {"ready", Ready}};
   if (!Parse(argc, argv, &options) || !verbs.contains(argv[1])) {
-    std::fprintf(stderr, "usage: crash_client write|sequence|verify|ready --endpoint HOST:PORT [--record FILE] [--prefix P] [--writers N]\n");
+    std::fprintf(stderr,
+                 "usage: crash_client write|sequence|verify|ready --endpoint HOST:PORT [--record FILE] [--prefix P] "
+                 "[--writers N]\n");
     return 2;
   }
   return verbs.at(argv[1])(options);

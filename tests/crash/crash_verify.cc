@@ -54,8 +54,8 @@ class Verification {
     CheckHeader();
     for (size_t i = 0; i < kOutstandingMax; ++i) Next();
     client_.Run();
-    std::printf("%zu acknowledged (%lld puts, %lld deletes, %lld leases), highest revision %lld, %d problems\n", record_.size(),
-                static_cast<long long>(kinds_["put"]), static_cast<long long>(kinds_["delete"]),
+    std::printf("%zu acknowledged (%lld puts, %lld deletes, %lld leases), highest revision %lld, %d problems\n",
+                record_.size(), static_cast<long long>(kinds_["put"]), static_cast<long long>(kinds_["delete"]),
                 static_cast<long long>(kinds_["lease"]), static_cast<long long>(highest_), problems_);
     return problems_ == 0 ? 0 : 1;
   }
@@ -108,7 +108,8 @@ class Verification {
     }
     client_.Start(method, request, kDeadline, [this, &entry](auto response) {
       if (!response.ok()) {
-        Problem(entry.kind + " " + entry.key + " at " + std::to_string(entry.revision) + ": " + response.status().ToString());
+        Problem(entry.kind + " " + entry.key + " at " + std::to_string(entry.revision) + ": " +
+                response.status().ToString());
       } else if (entry.kind == "lease") {
         CheckLease(entry, *response);
       } else {

@@ -46,7 +46,8 @@ class Writers {
     if (record_ == nullptr) return std::perror(options_.record.c_str()), 2;
     for (size_t writer = 0; writer < steps_.size(); ++writer) Next(writer);
     client_.Run();
-    std::printf("%lld acknowledged, %lld without an answer\n", static_cast<long long>(acknowledged_), static_cast<long long>(unknown_));
+    std::printf("%lld acknowledged, %lld without an answer\n", static_cast<long long>(acknowledged_),
+                static_cast<long long>(unknown_));
     return 0;
   }
 
@@ -97,7 +98,8 @@ class Writers {
         if (field->tag == api::VarintTag(2)) deleted = " " + std::to_string(field->varint);
       }
     }
-    std::fprintf(record_, "%s%s %lld\n", line.c_str(), deleted.c_str(), static_cast<long long>(HeaderRevision(response)));
+    std::fprintf(record_, "%s%s %lld\n", line.c_str(), deleted.c_str(),
+                 static_cast<long long>(HeaderRevision(response)));
     std::fflush(record_);
   }
 

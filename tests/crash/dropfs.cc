@@ -1,9 +1,9 @@
 // dropfs BACKING MOUNTPOINT [--ext4|--lie] [--seed N]
 //
 // A file system that hands everything through to the folder BACKING and remembers what was not synced. SIGUSR1 is the
-// power loss: it unmounts and takes that back. SIGTERM unmounts and keeps everything. With --ext4 the sync of a file carries
-// names along, with --lie a sync does nothing.
-// Runs in the foreground, prints "mounted" when it stands. Needs libfuse 3 and /dev/fuse; one thread.
+// power loss: it unmounts and takes that back. SIGTERM unmounts and keeps everything. With --ext4 the sync of a file
+// carries names along, with --lie a sync does nothing. Runs in the foreground, prints "mounted" when it stands. Needs
+// libfuse 3 and /dev/fuse; one thread.
 #define FUSE_USE_VERSION 31
 #include <errno.h>
 #include <fcntl.h>
@@ -34,11 +34,15 @@ std::string Real(const char* path) { return Self().root + path; }
 int Fd(const fuse_file_info* file) { return static_cast<int>(file->fh); }
 int Result(int returned) { return returned < 0 ? -errno : 0; }
 
-int GetAttributes(const char* path, struct stat* status, fuse_file_info*) { return Result(lstat(Real(path).c_str(), status)); }
+int GetAttributes(const char* path, struct stat* status, fuse_file_info*) {
+  return Result(lstat(Real(path).c_str(), status));
+}
 int Access(const char* path, int mode) { return Result(access(Real(path).c_str(), mode)); }
 int StatFileSystem(const char* path, struct statvfs* status) { return Result(statvfs(Real(path).c_str(), status)); }
 int ChangeMode(const char* path, mode_t mode, fuse_file_info*) { return Result(chmod(Real(path).c_str(), mode)); }
-int ChangeOwner(const char* path, uid_t user, gid_t group, fuse_file_info*) { return Result(lchown(Real(path).c_str(), user, group)); }
+int ChangeOwner(const char* path, uid_t user, gid_t group, fuse_file_info*) {
+  return Result(lchown(Real(path).c_str(), user, group));
+}
 int SetTimes(const char* path, const timespec times[2], fuse_file_info*) {
   return Result(utimensat(AT_FDCWD, Real(path).c_str(), times, AT_SYMLINK_NOFOLLOW));
 }

@@ -73,7 +73,8 @@ void Journal::BeforeWrite(int fd, off_t offset, size_t bytes) {
 
 void Journal::BeforeTruncate(int fd, off_t size) {
   File& file = Watched(fd);
-  for (off_t block = size / kBlockBytes; block * kBlockBytes < file.size; ++block) Keep(file, static_cast<uint64_t>(block));
+  for (off_t block = size / kBlockBytes; block * kBlockBytes < file.size; ++block)
+    Keep(file, static_cast<uint64_t>(block));
 }
 
 void Journal::FileSynced(int fd) {
@@ -99,7 +100,8 @@ void Journal::Restore(File& file, bool everything, std::mt19937_64& random) {
   const std::string zeroes(kBlockBytes, '\0');
   for (off_t offset = file.size; offset < size;) {
     const off_t end = std::min(size, (offset / kBlockBytes + 1) * kBlockBytes);
-    if (random() % 2 == 0 && pwrite(file.fd, zeroes.data(), static_cast<size_t>(end - offset), offset) < 0) Die("pwrite");
+    if (random() % 2 == 0 && pwrite(file.fd, zeroes.data(), static_cast<size_t>(end - offset), offset) < 0)
+      Die("pwrite");
     offset = end;
   }
 }

@@ -6,8 +6,8 @@
 //   name     until fsync of a folder that holds it: creations, removals and renames are remembered; what was removed or
 //            replaced waits in the trash beside the root
 //
-// A file whose name was never synced is lost whole, also when its contents were synced: that is all that POSIX promises.
-// ext4 promises more, its journal carries every earlier change of names along with the sync of any file.
+// A file whose name was never synced is lost whole, also when its contents were synced: that is all that POSIX
+// promises. ext4 promises more, its journal carries every earlier change of names along with the sync of any file.
 #pragma once
 
 #include <sys/types.h>
@@ -50,8 +50,8 @@ class Journal {
  private:
   struct File {
     int fd = -1;
-    off_t size = 0;                           // at the last sync
-    std::map<uint64_t, std::string> blocks;   // old contents, as far as they lie below `size`
+    off_t size = 0;                          // at the last sync
+    std::map<uint64_t, std::string> blocks;  // old contents, as far as they lie below `size`
   };
   struct Change {
     enum class Kind : uint8_t { kCreated, kRemoved, kRenamed };

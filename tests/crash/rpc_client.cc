@@ -49,7 +49,8 @@ RpcClient::RpcClient(const std::string& endpoint, int connections) : core_(std::
 
 RpcClient::~RpcClient() { core_->queue.Shutdown(); }
 
-void RpcClient::Start(const std::string& method, const std::string& request, std::chrono::milliseconds deadline, Done done) {
+void RpcClient::Start(const std::string& method, const std::string& request, std::chrono::milliseconds deadline,
+                      Done done) {
   auto call = std::make_unique<PendingCall>();
   call->done = std::move(done);
   call->context.set_deadline(std::chrono::system_clock::now() + deadline);

@@ -25,7 +25,8 @@ class RpcClient {
   void Run();
 
   // One call, waited for.
-  absl::StatusOr<std::string> Call(const std::string& method, const std::string& request, std::chrono::milliseconds deadline);
+  absl::StatusOr<std::string> Call(const std::string& method, const std::string& request,
+                                   std::chrono::milliseconds deadline);
 
  private:
   struct Core;

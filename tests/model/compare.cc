@@ -12,9 +12,11 @@ std::string Differs(const char* what, int64_t expected, int64_t actual) {
   return std::string(what) + ": expected " + std::to_string(expected) + ", got " + std::to_string(actual);
 }
 
-std::string Differs(const std::string& what, const std::optional<KeyValue>& expected, const std::optional<KeyValue>& actual) {
+std::string Differs(const std::string& what, const std::optional<KeyValue>& expected,
+                    const std::optional<KeyValue>& actual) {
   if (expected == actual) return "";
-  return what + ": expected " + (expected ? Describe(*expected) : "none") + ", got " + (actual ? Describe(*actual) : "none");
+  return what + ": expected " + (expected ? Describe(*expected) : "none") + ", got " +
+         (actual ? Describe(*actual) : "none");
 }
 
 std::string Differs(const absl::Status& expected, const absl::Status& actual) {
@@ -39,16 +41,22 @@ KeyValue Shown(const api::RangeRequest& request, KeyValue kv) {
 
 bool SortsEqual(api::SortTarget target, const KeyValue& a, const KeyValue& b) {
   switch (target) {
-    case api::SortTarget::kKey: return a.key == b.key;
-    case api::SortTarget::kVersion: return a.version == b.version;
-    case api::SortTarget::kCreate: return a.create == b.create;
-    case api::SortTarget::kMod: return a.mod == b.mod;
-    case api::SortTarget::kValue: return a.value_view() == b.value_view();
+    case api::SortTarget::kKey:
+      return a.key == b.key;
+    case api::SortTarget::kVersion:
+      return a.version == b.version;
+    case api::SortTarget::kCreate:
+      return a.create == b.create;
+    case api::SortTarget::kMod:
+      return a.mod == b.mod;
+    case api::SortTarget::kValue:
+      return a.value_view() == b.value_view();
   }
   return false;
 }
 
-std::string CompareKvs(const api::RangeRequest& request, const RangeAnswer& expected, const std::vector<KeyValue>& actual) {
+std::string CompareKvs(const api::RangeRequest& request, const RangeAnswer& expected,
+                       const std::vector<KeyValue>& actual) {
   std::map<std::string_view, const KeyValue*> by_key;
   if (request.sort_target != api::SortTarget::kKey) {
     for (const KeyValue& kv : expected.candidates) by_key[kv.key] = &kv;
@@ -63,7 +71,8 @@ std::string CompareKvs(const api::RangeRequest& request, const RangeAnswer& expe
       if (!SortsEqual(request.sort_target, *found->second, *wanted)) return "out of order: " + Describe(actual[i]);
       wanted = found->second;
     }
-    if (std::string difference = Differs("kvs[" + std::to_string(i) + "]", Shown(request, *wanted), actual[i]); !difference.empty()) {
+    if (std::string difference = Differs("kvs[" + std::to_string(i) + "]", Shown(request, *wanted), actual[i]);
+        !difference.empty()) {
       return difference;
     }
   }
@@ -73,10 +82,11 @@ std::string CompareKvs(const api::RangeRequest& request, const RangeAnswer& expe
 std::string Compare(const api::RangeRequest& request, const RangeAnswer& expected, const api::RangeResult& actual) {
   const std::optional<std::vector<KeyValue>> kvs = DecodeList(actual.kvs);
   if (!kvs || actual.kvs.field_number() != 2) return "kvs are no canonical encoding";
-  const std::string numbers = FirstOf({Differs("header revision", expected.revision, actual.revision.value),
-                                       Differs("count", expected.count, actual.count),
-                                       Differs("number of kvs", static_cast<int64_t>(expected.returned), static_cast<int64_t>(kvs->size())),
-                                       Differs("more", expected.more, actual.more)});
+  const std::string numbers =
+      FirstOf({Differs("header revision", expected.revision, actual.revision.value),
+               Differs("count", expected.count, actual.count),
+               Differs("number of kvs", static_cast<int64_t>(expected.returned), static_cast<int64_t>(kvs->size())),
+               Differs("more", expected.more, actual.more)});
   return numbers.empty() ? CompareKvs(request, expected, *kvs) : numbers;
 }
 
@@ -93,19 +103,22 @@ std::string Compare(const PutAnswer& expected, const api::PutResult& actual) {
 std::string Compare(const DeleteAnswer& expected, const api::DeleteRangeResult& actual) {
   const std::optional<std::vector<KeyValue>> previous = DecodeList(actual.prev_kvs);
   if (!previous || actual.prev_kvs.field_number() != 3) return "prev_kvs are no canonical encoding";
-  const std::string numbers =
-      FirstOf({Differs("header revision", expected.revision, actual.revision.value), Differs("deleted", expected.deleted, actual.deleted),
-               Differs("number of prev_kvs", static_cast<int64_t>(expected.previous.size()), static_cast<int64_t>(previous->size()))});
+  const std::string numbers = FirstOf({Differs("header revision", expected.revision, actual.revision.value),
+                                       Differs("deleted", expected.deleted, actual.deleted),
+                                       Differs("number of prev_kvs", static_cast<int64_t>(expected.previous.size()),
+                                               static_cast<int64_t>(previous->size()))});
   if (!numbers.empty()) return numbers;
   for (size_t i = 0; i < previous->size(); ++i) {
-    if (std::string difference = Differs("prev_kvs", expected.previous[i], (*previous)[i]); !difference.empty()) return difference;
+    if (std::string difference = Differs("prev_kvs", expected.previous[i], (*previous)[i]); !difference.empty())
+      return difference;
   }
   return "";
 }
 
 enum class Level : uint8_t { kTop, kNested };
 
-std::string Compare(const api::TxnRequest& request, const TxnAnswer& expected, const api::TxnResult& actual, Level level);
+std::string Compare(const api::TxnRequest& request, const TxnAnswer& expected, const api::TxnResult& actual,
+                    Level level);
 
 std::string Compare(const api::RequestOp& request, const OperationAnswer& expected, const api::ResponseOp& actual) {
   if (expected.index() != actual.index()) return "an answer of another kind";
@@ -113,19 +126,22 @@ std::string Compare(const api::RequestOp& request, const OperationAnswer& expect
     return Compare(std::get<api::RangeRequest>(request), *range, std::get<api::RangeResult>(actual));
   }
   if (const auto* put = std::get_if<PutAnswer>(&expected)) return Compare(*put, std::get<api::PutResult>(actual));
-  if (const auto* deletion = std::get_if<DeleteAnswer>(&expected)) return Compare(*deletion, std::get<api::DeleteRangeResult>(actual));
+  if (const auto* deletion = std::get_if<DeleteAnswer>(&expected))
+    return Compare(*deletion, std::get<api::DeleteRangeResult>(actual));
   const auto& nested_request = std::get<std::shared_ptr<const api::TxnRequest>>(request);
   const auto& nested = std::get<std::shared_ptr<const api::TxnResult>>(actual);
   if (nested == nullptr) return "no answer of the nested transaction";
   return Compare(*nested_request, *std::get<std::shared_ptr<const TxnAnswer>>(expected), *nested, Level::kNested);
 }
 
-std::string Compare(const api::TxnRequest& request, const TxnAnswer& expected, const api::TxnResult& actual, Level level) {
-  const std::string numbers = FirstOf(
-      {Differs("succeeded", expected.succeeded, actual.succeeded),
-       Differs("number of responses", static_cast<int64_t>(expected.operations.size()), static_cast<int64_t>(actual.responses.size())),
-       // etcd leaves the header of a nested answer empty.
-       Differs("header revision", level == Level::kTop ? expected.revision : 0, level == Level::kTop ? actual.revision.value : 0)});
+std::string Compare(const api::TxnRequest& request, const TxnAnswer& expected, const api::TxnResult& actual,
+                    Level level) {
+  const std::string numbers = FirstOf({Differs("succeeded", expected.succeeded, actual.succeeded),
+                                       Differs("number of responses", static_cast<int64_t>(expected.operations.size()),
+                                               static_cast<int64_t>(actual.responses.size())),
+                                       // etcd leaves the header of a nested answer empty.
+                                       Differs("header revision", level == Level::kTop ? expected.revision : 0,
+                                               level == Level::kTop ? actual.revision.value : 0)});
   if (!numbers.empty()) return numbers;
   const auto& operations = expected.succeeded ? request.success : request.failure;
   for (size_t i = 0; i < operations.size(); ++i) {
@@ -151,13 +167,14 @@ struct WriteComparison {
       return Differs("header revision", expected.revision, compaction->revision.value);
     }
     const auto* revoke = std::get_if<api::LeaseRevokeResult>(&actual);
-    return revoke == nullptr ? "an answer of another kind" : Differs("header revision", expected.revision, revoke->revision.value);
+    return revoke == nullptr ? "an answer of another kind"
+                             : Differs("header revision", expected.revision, revoke->revision.value);
   }
   std::string operator()(const GrantAnswer& expected) const {
     const auto* grant = std::get_if<api::LeaseGrantResult>(&actual);
     if (grant == nullptr) return "an answer of another kind";
-    return FirstOf({Differs("header revision", expected.revision, grant->revision.value), Differs("id", expected.id, grant->id.value),
-                    Differs("ttl", expected.ttl, grant->ttl)});
+    return FirstOf({Differs("header revision", expected.revision, grant->revision.value),
+                    Differs("id", expected.id, grant->id.value), Differs("ttl", expected.ttl, grant->ttl)});
   }
 
  private:
@@ -192,8 +209,9 @@ std::string CompareEvent(const ModelEvent& expected, const storage::Event& actua
   const std::string where = "event of " + Printable(expected.kv.key) + " at " + std::to_string(expected.revision);
   const bool deletion = actual.type == storage::Event::Type::kDelete;
   if (actual.revision.value != expected.revision || actual.key != expected.kv.key || deletion != expected.deletion) {
-    return where + ": expected a " + (expected.deletion ? "delete" : "put") + ", got a " + (deletion ? "delete" : "put") + " of " +
-           Printable(actual.key) + " at " + std::to_string(actual.revision.value);
+    return where + ": expected a " + (expected.deletion ? "delete" : "put") + ", got a " +
+           (deletion ? "delete" : "put") + " of " + Printable(actual.key) + " at " +
+           std::to_string(actual.revision.value);
   }
   const std::optional<KeyValue> kv = DecodeRest(actual.key, actual.rest);
   if (!kv) return where + ": no canonical encoding";
@@ -211,8 +229,8 @@ std::string CompareEvent(const ModelEvent& expected, const storage::Event& actua
   return Differs(where + " previous", wanted, shown);
 }
 
-std::string CompareEvents(const std::vector<ModelEvent>& expected, const std::vector<storage::Event>& actual, int64_t compacted,
-                          Previous previous) {
+std::string CompareEvents(const std::vector<ModelEvent>& expected, const std::vector<storage::Event>& actual,
+                          int64_t compacted, Previous previous) {
   size_t position = 0;
   for (const ModelEvent& event : expected) {
     std::string difference = "missing at the end: " + Describe(event.kv);
@@ -224,7 +242,8 @@ std::string CompareEvents(const std::vector<ModelEvent>& expected, const std::ve
     }
   }
   if (position < actual.size()) {
-    return "one too many: " + Printable(actual[position].key) + " at " + std::to_string(actual[position].revision.value);
+    return "one too many: " + Printable(actual[position].key) + " at " +
+           std::to_string(actual[position].revision.value);
   }
   return "";
 }
@@ -260,9 +279,11 @@ void MixResult(uint64_t* hash, const api::TxnResult& result) {
     if (const auto* nested = std::get_if<std::shared_ptr<const api::TxnResult>>(&response)) {
       MixResult(hash, **nested);
     } else {
-      std::visit([&](const auto& one) {
-        if constexpr (requires { one.revision; }) MixResult(hash, one);
-      }, response);
+      std::visit(
+          [&](const auto& one) {
+            if constexpr (requires { one.revision; }) MixResult(hash, one);
+          },
+          response);
     }
   }
 }
@@ -289,7 +310,8 @@ uint64_t Fingerprint(const absl::StatusOr<api::WriteResult>& result) {
 }
 
 uint64_t Fingerprint(const storage::Event& event) {
-  uint64_t hash = static_cast<uint64_t>(event.revision.value) * 4 + (event.type == storage::Event::Type::kDelete) * 2 + event.created;
+  uint64_t hash = static_cast<uint64_t>(event.revision.value) * 4 + (event.type == storage::Event::Type::kDelete) * 2 +
+                  event.created;
   Mix(&hash, event.key);
   Mix(&hash, event.rest);
   Mix(&hash, event.previous.value_or("none"));

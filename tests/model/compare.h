@@ -26,8 +26,8 @@ enum class Previous : uint8_t { kExact, kIgnored };
 std::string CompareEvent(const ModelEvent& expected, const storage::Event& actual, Previous previous);
 
 // All of them, in order. Those of the compacted revision that were superseded within it may be missing.
-std::string CompareEvents(const std::vector<ModelEvent>& expected, const std::vector<storage::Event>& actual, int64_t compacted,
-                          Previous previous);
+std::string CompareEvents(const std::vector<ModelEvent>& expected, const std::vector<storage::Event>& actual,
+                          int64_t compacted, Previous previous);
 
 // Everything that an answer says, as one number: a replay must give the same.
 uint64_t Fingerprint(const absl::StatusOr<api::WriteResult>& result);

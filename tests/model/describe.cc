@@ -10,11 +10,13 @@ std::string Selected(const std::string& key, const std::string& range_end) {
 
 std::string Flag(bool set, const char* name) { return set ? std::string(" ") + name : ""; }
 
-std::string Number(int64_t value, const char* name) { return value == 0 ? "" : " " + std::string(name) + " " + std::to_string(value); }
+std::string Number(int64_t value, const char* name) {
+  return value == 0 ? "" : " " + std::string(name) + " " + std::to_string(value);
+}
 
 std::string Describe(const api::PutRequest& put) {
-  return "put " + Printable(put.key) + " = " + Printable(put.value) + Number(put.lease.value, "lease") + Flag(put.prev_kv, "prev_kv") +
-         Flag(put.ignore_value, "ignore_value") + Flag(put.ignore_lease, "ignore_lease");
+  return "put " + Printable(put.key) + " = " + Printable(put.value) + Number(put.lease.value, "lease") +
+         Flag(put.prev_kv, "prev_kv") + Flag(put.ignore_value, "ignore_value") + Flag(put.ignore_lease, "ignore_lease");
 }
 
 std::string Describe(const api::DeleteRangeRequest& deletion) {
@@ -24,8 +26,8 @@ std::string Describe(const api::DeleteRangeRequest& deletion) {
 std::string Describe(const api::Compare& compare) {
   static constexpr const char* kTargets[] = {"version", "create", "mod", "value", "lease"};
   static constexpr const char* kResults[] = {"==", ">", "<", "!="};
-  return std::string(kTargets[static_cast<int>(compare.target)]) + "(" + Selected(compare.key, compare.range_end) + ") " +
-         kResults[static_cast<int>(compare.result)] + " " +
+  return std::string(kTargets[static_cast<int>(compare.target)]) + "(" + Selected(compare.key, compare.range_end) +
+         ") " + kResults[static_cast<int>(compare.result)] + " " +
          (compare.target == api::Compare::Target::kValue ? Printable(compare.value) : std::to_string(compare.number));
 }
 
@@ -36,7 +38,8 @@ std::string DescribeBranch(const std::vector<api::RequestOp>& operations) {
     if (const auto* put = std::get_if<api::PutRequest>(&operation)) out += Describe(*put);
     if (const auto* deletion = std::get_if<api::DeleteRangeRequest>(&operation)) out += Describe(*deletion);
     if (const auto* range = std::get_if<api::RangeRequest>(&operation)) out += model::Describe(*range);
-    if (const auto* nested = std::get_if<std::shared_ptr<const api::TxnRequest>>(&operation)) out += model::Describe(**nested);
+    if (const auto* nested = std::get_if<std::shared_ptr<const api::TxnRequest>>(&operation))
+      out += model::Describe(**nested);
   }
   return out + "}";
 }
@@ -46,11 +49,12 @@ std::string DescribeBranch(const std::vector<api::RequestOp>& operations) {
 std::string Describe(const api::RangeRequest& range) {
   static constexpr const char* kOrders[] = {"", " ascending", " descending"};
   static constexpr const char* kTargets[] = {"", " by version", " by create", " by mod", " by value"};
-  return "range " + Selected(range.key, range.range_end) + Number(range.revision.value, "at") + Number(range.limit, "limit") +
-         kOrders[static_cast<int>(range.sort_order)] + kTargets[static_cast<int>(range.sort_target)] +
-         Flag(range.keys_only, "keys_only") + Flag(range.count_only, "count_only") +
-         Number(range.min_mod_revision.value, "min_mod") + Number(range.max_mod_revision.value, "max_mod") +
-         Number(range.min_create_revision.value, "min_create") + Number(range.max_create_revision.value, "max_create");
+  return "range " + Selected(range.key, range.range_end) + Number(range.revision.value, "at") +
+         Number(range.limit, "limit") + kOrders[static_cast<int>(range.sort_order)] +
+         kTargets[static_cast<int>(range.sort_target)] + Flag(range.keys_only, "keys_only") +
+         Flag(range.count_only, "count_only") + Number(range.min_mod_revision.value, "min_mod") +
+         Number(range.max_mod_revision.value, "max_mod") + Number(range.min_create_revision.value, "min_create") +
+         Number(range.max_create_revision.value, "max_create");
 }
 
 std::string Describe(const api::TxnRequest& txn) {
@@ -69,7 +73,8 @@ std::string Describe(const api::WriteRequest& request) {
   if (const auto* grant = std::get_if<api::LeaseGrantRequest>(&request)) {
     return "grant " + std::to_string(grant->id.value) + " ttl " + std::to_string(grant->ttl);
   }
-  if (const auto* revoke = std::get_if<api::LeaseRevokeRequest>(&request)) return "revoke " + std::to_string(revoke->id.value);
+  if (const auto* revoke = std::get_if<api::LeaseRevokeRequest>(&request))
+    return "revoke " + std::to_string(revoke->id.value);
   return "alarm";
 }
 

@@ -13,10 +13,18 @@ constexpr size_t kStaleViews = 3;
 
 Profile ProfileFor(uint64_t seed) {
   switch (seed % 4) {
-    case 0: return {.keys = Profile::Keys::kMany, .key_count = 4000, .value_bytes_max = 200, .delete_one_in = 30, .wide_one_in = 100};
-    case 1: return {.keys = Profile::Keys::kAdversarial, .value_bytes_max = 3000, .huge_value_one_in = 1500};
-    case 2: return {.keys = Profile::Keys::kMany, .key_count = 300, .value_bytes_max = 40, .delete_one_in = 5};
-    default: return {.keys = Profile::Keys::kAdversarial};
+    case 0:
+      return {.keys = Profile::Keys::kMany,
+              .key_count = 4000,
+              .value_bytes_max = 200,
+              .delete_one_in = 30,
+              .wide_one_in = 100};
+    case 1:
+      return {.keys = Profile::Keys::kAdversarial, .value_bytes_max = 3000, .huge_value_one_in = 1500};
+    case 2:
+      return {.keys = Profile::Keys::kMany, .key_count = 300, .value_bytes_max = 40, .delete_one_in = 5};
+    default:
+      return {.keys = Profile::Keys::kAdversarial};
   }
 }
 
@@ -35,7 +43,8 @@ std::unique_ptr<Disk> MakeDisk(const EpisodeOptions& options) {
 }
 
 raft::Entry EntryOf(const api::WriteRequest& request, uint64_t sequence, uint64_t leader_term) {
-  return {.data = storage::EncodeCommand({.request = {.node = 7, .sequence = sequence}, .leader_term = leader_term, .body = request})};
+  return {.data = storage::EncodeCommand(
+              {.request = {.node = 7, .sequence = sequence}, .leader_term = leader_term, .body = request})};
 }
 
 }  // namespace
@@ -46,7 +55,8 @@ Episode::Episode(EpisodeOptions options, Coverage& coverage)
       random_(options.seed),
       generator_(random_, model_, ProfileFor(options.seed)),
       machine_options_(MachineOptionsFor(options.seed)),
-      subject_(MakeDisk(options), {.machine = machine_options_, .mutant = options.mutant, .seed = options.seed ^ 0x5eed}) {}
+      subject_(MakeDisk(options),
+               {.machine = machine_options_, .mutant = options.mutant, .seed = options.seed ^ 0x5eed}) {}
 
 std::string Episode::Run() {
   if (generator_.key_count() >= 1000) Fill();
@@ -96,7 +106,8 @@ void Episode::Step() {
 
 // ---- writes --------------------------------------------------------------------------------------------------------
 
-raft::Entry Episode::MakeEntry(std::vector<api::WriteRequest>* requests, std::vector<absl::StatusOr<WriteAnswer>>* expected) {
+raft::Entry Episode::MakeEntry(std::vector<api::WriteRequest>* requests,
+                               std::vector<absl::StatusOr<WriteAnswer>>* expected) {
   api::WriteRequest request = random_.OneIn(60) ? api::WriteRequest(generator_.Compaction()) : generator_.Write();
   uint64_t leader_term = 0;
   if (const auto* revoke = std::get_if<api::LeaseRevokeRequest>(&request)) {
@@ -211,7 +222,8 @@ void Episode::CompareLeaseChanges(const storage::ApplyOutcome& outcome, const st
   std::vector<std::string> reported;
   for (const storage::LeaseChange& change : outcome.leases) {
     const std::string id = std::to_string(change.id.value);
-    reported.push_back(change.kind == storage::LeaseChange::Kind::kGranted ? "+" + id + " " + std::to_string(change.ttl) : "-" + id);
+    reported.push_back(change.kind == storage::LeaseChange::Kind::kGranted ? "+" + id + " " + std::to_string(change.ttl)
+                                                                           : "-" + id);
   }
   if (wanted != reported) Check("lease changes", std::to_string(reported.size()) + " reported, other than expected");
 }
@@ -262,8 +274,9 @@ void Episode::Read() {
     Check("read-only " + Describe(txn), CompareReadTxn(txn, model_.ReadTxn(txn, current), view->ReadTxn(txn)));
   } else {
     const auto [key, range_end] = generator_.Selection();
-    const int64_t from = random_.OneIn(8) ? std::max<int64_t>(1, model_.compacted() - static_cast<int64_t>(random_.Below(2)))
-                                          : std::max<int64_t>(1, generator_.Revision(current));
+    const int64_t from = random_.OneIn(8)
+                             ? std::max<int64_t>(1, model_.compacted() - static_cast<int64_t>(random_.Below(2)))
+                             : std::max<int64_t>(1, generator_.Revision(current));
     ReadEvents(*view, key, range_end, from, random_.OneIn(2));
   }
 }
@@ -273,14 +286,16 @@ void Episode::ReadRange(const storage::View& view, const api::RangeRequest& requ
   Note("at " + std::to_string(current) + " " + Describe(request));
   const absl::StatusOr<RangeAnswer> expected = model_.Range(request, current);
   CountRange(request, expected, current);
-  Check(Describe(request) + " by the view at " + std::to_string(current), CompareRange(request, expected, view.Range(request)));
+  Check(Describe(request) + " by the view at " + std::to_string(current),
+        CompareRange(request, expected, view.Range(request)));
 }
 
-void Episode::ReadEvents(const storage::View& view, const std::string& key, const std::string& range_end, int64_t from, bool previous) {
+void Episode::ReadEvents(const storage::View& view, const std::string& key, const std::string& range_end, int64_t from,
+                         bool previous) {
   const int64_t current = view.revision().value;
   const size_t events_max = 1 + random_.Below(random_.OneIn(2) ? 10 : 1000);
-  const std::string what = "events of [" + Printable(key) + ", " + Printable(range_end) + ") from " + std::to_string(from) + " to " +
-                           std::to_string(current);
+  const std::string what = "events of [" + Printable(key) + ", " + Printable(range_end) + ") from " +
+                           std::to_string(from) + " to " + std::to_string(current);
   Note(what);
   coverage_.Count("event reads");
   const absl::StatusOr<std::vector<ModelEvent>> expected = model_.Events(key, range_end, from, current);
@@ -289,7 +304,8 @@ void Episode::ReadEvents(const storage::View& view, const std::string& key, cons
     const absl::StatusOr<storage::EventSlice> slice = view.Events(key, range_end, {next}, previous, events_max);
     if (!slice.ok() || !expected.ok()) {
       CountError(expected.status());
-      if (slice.status() != expected.status()) Check(what, "expected " + expected.status().ToString() + ", got " + slice.status().ToString());
+      if (slice.status() != expected.status())
+        Check(what, "expected " + expected.status().ToString() + ", got " + slice.status().ToString());
       return;
     }
     if (slice->events != nullptr) {

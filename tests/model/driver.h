@@ -49,7 +49,8 @@ class Episode {
 
   void Read();
   void ReadRange(const storage::View& view, const api::RangeRequest& request);
-  void ReadEvents(const storage::View& view, const std::string& key, const std::string& range_end, int64_t from, bool previous);
+  void ReadEvents(const storage::View& view, const std::string& key, const std::string& range_end, int64_t from,
+                  bool previous);
   void Purge();
   void Restart();
 

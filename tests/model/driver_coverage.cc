@@ -36,7 +36,8 @@ void Episode::CountTxn(const api::TxnRequest& txn, int depth) {
   }
   for (const auto* branch : {&txn.success, &txn.failure}) {
     for (const api::RequestOp& operation : *branch) {
-      if (const auto* nested = std::get_if<std::shared_ptr<const api::TxnRequest>>(&operation)) CountTxn(**nested, depth + 1);
+      if (const auto* nested = std::get_if<std::shared_ptr<const api::TxnRequest>>(&operation))
+        CountTxn(**nested, depth + 1);
     }
   }
 }
@@ -47,20 +48,21 @@ void Episode::CountRange(const api::RangeRequest& request, const absl::StatusOr<
   const bool old = request.revision.value > 0 && request.revision.value < current;
   if (old) coverage_.Count("range at an old revision");
   if (old && answer->count > 0) coverage_.Count("count at an old revision");
-  if (request.sort_order != api::SortOrder::kNone || request.sort_target != api::SortTarget::kKey) coverage_.Count("range sorted");
+  if (request.sort_order != api::SortOrder::kNone || request.sort_target != api::SortTarget::kKey)
+    coverage_.Count("range sorted");
   if (request.keys_only) coverage_.Count("range keys_only");
   if (request.count_only) coverage_.Count("range count_only");
   if (answer->more) coverage_.Count("range cut by the limit");
-  if (request.min_mod_revision.value != 0 || request.max_mod_revision.value != 0 || request.min_create_revision.value != 0 ||
-      request.max_create_revision.value != 0) {
+  if (request.min_mod_revision.value != 0 || request.max_mod_revision.value != 0 ||
+      request.min_create_revision.value != 0 || request.max_create_revision.value != 0) {
     coverage_.Count("range filtered");
   }
 }
 
 void Episode::CountError(const absl::Status& status) {
   static constexpr std::pair<const char*, const char*> kErrors[] = {
-      {"has been compacted", "error compacted"},     {"future revision", "error future revision"},
-      {"key not found", "error key not found"},      {"lease not found", "error lease not found"},
+      {"has been compacted", "error compacted"},      {"future revision", "error future revision"},
+      {"key not found", "error key not found"},       {"lease not found", "error lease not found"},
       {"lease already exists", "error lease exists"},
   };
   for (const auto& [text, name] : kErrors) {

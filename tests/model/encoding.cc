@@ -33,11 +33,20 @@ size_t VarintFieldSize(int64_t value) {
 
 bool SetNumber(KeyValue* kv, uint64_t field, int64_t number) {
   switch (field) {
-    case 2: kv->create = number; return number != 0;
-    case 3: kv->mod = number; return number != 0;
-    case 4: kv->version = number; return number != 0;
-    case 6: kv->lease = number; return number != 0;
-    default: return false;
+    case 2:
+      kv->create = number;
+      return number != 0;
+    case 3:
+      kv->mod = number;
+      return number != 0;
+    case 4:
+      kv->version = number;
+      return number != 0;
+    case 6:
+      kv->lease = number;
+      return number != 0;
+    default:
+      return false;
   }
 }
 
@@ -72,7 +81,8 @@ bool operator==(const KeyValue& a, const KeyValue& b) {
 }
 
 size_t RestSize(const KeyValue& kv) {
-  size_t size = VarintFieldSize(kv.create) + VarintFieldSize(kv.mod) + VarintFieldSize(kv.version) + VarintFieldSize(kv.lease);
+  size_t size =
+      VarintFieldSize(kv.create) + VarintFieldSize(kv.mod) + VarintFieldSize(kv.version) + VarintFieldSize(kv.lease);
   const size_t value = kv.value_view().size();
   if (value > 0) size += VarintFieldSize(static_cast<int64_t>(value)) + value;
   return size;
@@ -126,8 +136,9 @@ std::string Printable(std::string_view bytes) {
 }
 
 std::string Describe(const KeyValue& kv) {
-  return "{" + Printable(kv.key) + " create " + std::to_string(kv.create) + " mod " + std::to_string(kv.mod) + " version " +
-         std::to_string(kv.version) + " value " + Printable(kv.value_view()) + " lease " + std::to_string(kv.lease) + "}";
+  return "{" + Printable(kv.key) + " create " + std::to_string(kv.create) + " mod " + std::to_string(kv.mod) +
+         " version " + std::to_string(kv.version) + " value " + Printable(kv.value_view()) + " lease " +
+         std::to_string(kv.lease) + "}";
 }
 
 }  // namespace regent::model

@@ -21,8 +21,8 @@ class Disk {
 };
 
 std::unique_ptr<Disk> MakeMemoryDisk();
-// In a new folder that is removed with the disk. Null when this build has no RocksDB. As nobody can stop it in the middle, its
-// engine flushes after one in so many batches, inside large entries too.
+// In a new folder that is removed with the disk. Null when this build has no RocksDB. As nobody can stop it in the
+// middle, its engine flushes after one in so many batches, inside large entries too.
 std::unique_ptr<Disk> MakeRocksDisk(uint64_t seed);
 
 }  // namespace regent::model

@@ -11,17 +11,47 @@ using std::string_literals::operator""s;
 constexpr size_t kHugeValueBytes = 1536 * 1024 - 200;
 
 std::vector<std::string> AdversarialKeys() {
-  return {"a"s,      "a\0"s,     "a\0\0"s,    "a\0\x01"s, "a\0\xff"s, "a\x01"s, "a\xff"s,   "a\xff\xff"s, "aa"s,
-          "ab"s,     "ab\0b"s,   "b"s,        "b\0"s,     "\0"s,      "\0\0"s,  "\0\x01"s,  "\0\xff"s,    "\x01"s,
-          "\x01\0"s, "\xff"s,    "\xff\0"s,   "\xff\xff"s, "\xfe\xff"s, "/"s,    "/registry/"s, "/registry/pods/a"s,
-          "/registry/pods/b"s,   "/registry/pods0"s, std::string(300, 'k'), std::string(300, 'k') + "\0"s};
+  return {"a"s,
+          "a\0"s,
+          "a\0\0"s,
+          "a\0\x01"s,
+          "a\0\xff"s,
+          "a\x01"s,
+          "a\xff"s,
+          "a\xff\xff"s,
+          "aa"s,
+          "ab"s,
+          "ab\0b"s,
+          "b"s,
+          "b\0"s,
+          "\0"s,
+          "\0\0"s,
+          "\0\x01"s,
+          "\0\xff"s,
+          "\x01"s,
+          "\x01\0"s,
+          "\xff"s,
+          "\xff\0"s,
+          "\xff\xff"s,
+          "\xfe\xff"s,
+          "/"s,
+          "/registry/"s,
+          "/registry/pods/a"s,
+          "/registry/pods/b"s,
+          "/registry/pods0"s,
+          std::string(300, 'k'),
+          std::string(300, 'k') + "\0"s};
 }
 
 std::vector<std::string> ManyKeys(size_t count) {
   std::vector<std::string> keys;
   for (size_t i = 0; i < count; ++i) {
     char text[48];
-    std::snprintf(text, sizeof text, "/registry/%s/n%zu/%05zu", i % 3 == 0 ? "pods" : i % 3 == 1 ? "leases" : "events", i % 7, i);
+    std::snprintf(text, sizeof text, "/registry/%s/n%zu/%05zu",
+                  i % 3 == 0   ? "pods"
+                  : i % 3 == 1 ? "leases"
+                               : "events",
+                  i % 7, i);
     keys.emplace_back(text);
   }
   return keys;
@@ -62,7 +92,8 @@ std::string Generator::Value() {
 }
 
 int64_t Generator::Lease() {
-  if (model_.leases().empty() || random_.OneIn(15)) return random_.Pick<int64_t>({1, 2, 3, -1, INT64_MAX, INT64_MIN, 77});
+  if (model_.leases().empty() || random_.OneIn(15))
+    return random_.Pick<int64_t>({1, 2, 3, -1, INT64_MAX, INT64_MIN, 77});
   auto lease = model_.leases().begin();
   std::advance(lease, random_.Below(model_.leases().size()));
   return lease->first;
@@ -94,10 +125,14 @@ api::DeleteRangeRequest Generator::Delete() {
 std::string Generator::RangeEnd(const std::string& key) {
   if (random_.OneIn(profile_.wide_one_in)) return "\0"s;
   switch (random_.Below(5)) {
-    case 0: return PrefixEnd(key);
-    case 1: return key + "\0"s;
-    case 2: return key.size() > 3 ? PrefixEnd(key.substr(0, key.size() - 1 - random_.Below(3))) : key;
-    default: return Key();  // often at or below `key`: an empty range
+    case 0:
+      return PrefixEnd(key);
+    case 1:
+      return key + "\0"s;
+    case 2:
+      return key.size() > 3 ? PrefixEnd(key.substr(0, key.size() - 1 - random_.Below(3))) : key;
+    default:
+      return Key();  // often at or below `key`: an empty range
   }
 }
 
@@ -111,7 +146,8 @@ std::pair<std::string, std::string> Generator::Selection() {
 int64_t Generator::Revision(int64_t current) {
   const int64_t oldest = std::max<int64_t>(model_.compacted(), 1);
   if (random_.OneIn(12)) {
-    return random_.Pick<int64_t>({model_.compacted() - 1, current + 1, INT64_MAX, -1, INT64_MIN, current, model_.compacted(), 1});
+    return random_.Pick<int64_t>(
+        {model_.compacted() - 1, current + 1, INT64_MAX, -1, INT64_MIN, current, model_.compacted(), 1});
   }
   return oldest >= current ? current : random_.Between(oldest, current);
 }
@@ -126,7 +162,8 @@ api::RangeRequest Generator::Range(int64_t current) {
   range.limit = Limit();
   if (random_.OneIn(3)) range.revision = {Revision(current)};
   if (random_.OneIn(4)) {
-    range.sort_order = random_.Pick<api::SortOrder>({api::SortOrder::kNone, api::SortOrder::kAscend, api::SortOrder::kDescend});
+    range.sort_order =
+        random_.Pick<api::SortOrder>({api::SortOrder::kNone, api::SortOrder::kAscend, api::SortOrder::kDescend});
     range.sort_target = static_cast<api::SortTarget>(random_.Below(5));
   }
   range.keys_only = random_.OneIn(6);
@@ -143,17 +180,25 @@ api::RangeRequest Generator::Range(int64_t current) {
 void Generator::SetOperand(api::Compare* compare) {
   const std::optional<KeyValue> kv = model_.Find(compare->key);
   if (compare->target == api::Compare::Target::kValue) {
-    compare->value = kv && random_.OneIn(2) ? std::string(kv->value_view()) : random_.Pick<std::string>({"", "x", "y", "\xff"});
+    compare->value =
+        kv && random_.OneIn(2) ? std::string(kv->value_view()) : random_.Pick<std::string>({"", "x", "y", "\xff"});
     return;
   }
   if (random_.OneIn(3)) {
     compare->number = random_.Pick<int64_t>({0, 1, -1, INT64_MAX, INT64_MIN, model_.revision()});
   } else if (kv) {
     switch (compare->target) {
-      case api::Compare::Target::kVersion: compare->number = kv->version; break;
-      case api::Compare::Target::kCreate: compare->number = kv->create; break;
-      case api::Compare::Target::kMod: compare->number = kv->mod; break;
-      default: compare->number = kv->lease;
+      case api::Compare::Target::kVersion:
+        compare->number = kv->version;
+        break;
+      case api::Compare::Target::kCreate:
+        compare->number = kv->create;
+        break;
+      case api::Compare::Target::kMod:
+        compare->number = kv->mod;
+        break;
+      default:
+        compare->number = kv->lease;
     }
   }
 }
@@ -211,7 +256,8 @@ api::TxnRequest Generator::ReadTxn(int64_t current) {
 api::CompactionRequest Generator::Compaction() {
   const int64_t oldest = std::max<int64_t>(model_.compacted(), 1);
   if (random_.OneIn(5)) {
-    return {.revision = {random_.Pick<int64_t>({0, -1, INT64_MIN, INT64_MAX, model_.compacted(), model_.revision(), model_.revision() + 1})}};
+    return {.revision = {random_.Pick<int64_t>(
+                {0, -1, INT64_MIN, INT64_MAX, model_.compacted(), model_.revision(), model_.revision() + 1})}};
   }
   return {.revision = {random_.Between(oldest, model_.revision())}};
 }

@@ -15,11 +15,11 @@ namespace regent::model {
 struct Profile {
   enum class Keys : uint8_t { kAdversarial, kMany };
   Keys keys = Keys::kAdversarial;
-  size_t key_count = 0;          // of kMany
+  size_t key_count = 0;  // of kMany
   size_t value_bytes_max = 64;
   uint64_t huge_value_one_in = 0;  // 0: never; a huge value has 1.5 MiB less a little
   uint64_t delete_one_in = 6;
-  uint64_t wide_one_in = 8;      // ranges over everything
+  uint64_t wide_one_in = 8;  // ranges over everything
 };
 
 class Generator {

@@ -58,7 +58,10 @@ Found Run(const Arguments& arguments, Mutant mutant, Coverage& coverage) {
   for (uint64_t episode = 0; found.operations < arguments.operations && found.difference.empty(); ++episode) {
     const uint64_t operations = std::min(kEpisodeOperations, arguments.operations - found.operations);
     // Consecutive numbers walk through the profiles.
-    Episode run({.seed = arguments.seed * 1'000'000 + episode, .operations = operations, .engine = arguments.engine, .mutant = mutant},
+    Episode run({.seed = arguments.seed * 1'000'000 + episode,
+                 .operations = operations,
+                 .engine = arguments.engine,
+                 .mutant = mutant},
                 coverage);
     found.difference = run.Run();
     found.trace = run.Trace();
@@ -75,11 +78,12 @@ bool RunPlain(const Arguments& arguments) {
   std::printf("coverage of %llu operations in %.1f s:\n%s", static_cast<unsigned long long>(found.operations), seconds,
               coverage.Table().c_str());
   if (!found.difference.empty()) {
-    std::printf("FAILED after %llu operations\n  what led to it, newest last:\n%s  difference: %s\n"
-                "  replay: model_test --seed %llu --operations %llu --engine %s\n",
-                static_cast<unsigned long long>(found.operations), found.trace.c_str(), found.difference.c_str(),
-                static_cast<unsigned long long>(arguments.seed), static_cast<unsigned long long>(arguments.operations),
-                arguments.engine_name.c_str());
+    std::printf(
+        "FAILED after %llu operations\n  what led to it, newest last:\n%s  difference: %s\n"
+        "  replay: model_test --seed %llu --operations %llu --engine %s\n",
+        static_cast<unsigned long long>(found.operations), found.trace.c_str(), found.difference.c_str(),
+        static_cast<unsigned long long>(arguments.seed), static_cast<unsigned long long>(arguments.operations),
+        arguments.engine_name.c_str());
     return false;
   }
   const std::string missing = coverage.Missing();
@@ -102,7 +106,8 @@ bool RunCanary(const Arguments& arguments, const MutantName& mutant) {
 int Main(int argc, char** argv) {
   Arguments arguments;
   if (!Parse(argc, argv, &arguments)) {
-    std::fprintf(stderr, "usage: %s [--operations N] [--seed S] [--engine memory|rocks] [--canary NAME|all]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s [--operations N] [--seed S] [--engine memory|rocks] [--canary NAME|all]\n",
+                 argv[0]);
     return 2;
   }
   if (arguments.engine == EngineKind::kRocks && MakeRocksDisk(0) == nullptr) {

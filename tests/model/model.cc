@@ -9,7 +9,9 @@ absl::Status KeyNotFound() { return absl::InvalidArgumentError("etcdserver: key 
 absl::Status LeaseNotFound() { return absl::NotFoundError("etcdserver: requested lease not found"); }
 absl::Status LeaseExists() { return absl::FailedPreconditionError("etcdserver: lease already exists"); }
 absl::Status Compacted() { return absl::OutOfRangeError("etcdserver: mvcc: required revision has been compacted"); }
-absl::Status FutureRevision() { return absl::OutOfRangeError("etcdserver: mvcc: required revision is a future revision"); }
+absl::Status FutureRevision() {
+  return absl::OutOfRangeError("etcdserver: mvcc: required revision is a future revision");
+}
 
 template <typename T>
 absl::StatusOr<WriteAnswer> Widen(absl::StatusOr<T> answer) {
@@ -46,7 +48,8 @@ absl::StatusOr<WriteAnswer> Model::Apply(const api::WriteRequest& request) {
     Commit();
     return WriteAnswer(std::move(answer));
   }
-  if (const auto* compaction = std::get_if<api::CompactionRequest>(&request)) return Widen(Compact(compaction->revision.value));
+  if (const auto* compaction = std::get_if<api::CompactionRequest>(&request))
+    return Widen(Compact(compaction->revision.value));
   if (const auto* grant = std::get_if<api::LeaseGrantRequest>(&request)) return Widen(Grant(*grant));
   if (const auto* revoke = std::get_if<api::LeaseRevokeRequest>(&request)) return Widen(Revoke(revoke->id.value));
   return absl::UnimplementedError("the model has no alarms");

@@ -114,7 +114,8 @@ class Model {
   bool Holds(const api::Compare& compare, int64_t at) const;
   // Decides every transaction of the chosen path before anything is written, outer before inner.
   void ChoosePath(const api::TxnRequest& request, int64_t at, std::vector<bool>* path) const;
-  absl::Status CheckTxn(const api::TxnRequest& request, const std::vector<bool>& path, size_t* position, int64_t current) const;
+  absl::Status CheckTxn(const api::TxnRequest& request, const std::vector<bool>& path, size_t* position,
+                        int64_t current) const;
   TxnAnswer Execute(const api::TxnRequest& request, const std::vector<bool>& path, size_t* position);
   absl::Status CheckPut(const api::PutRequest& request) const;
 

@@ -17,7 +17,8 @@ bool PassesFilters(const api::RangeRequest& request, const KeyValue& kv) {
   const auto at_least = [](int64_t bound, int64_t value) { return bound == 0 || value >= bound; };
   const auto at_most = [](int64_t bound, int64_t value) { return bound == 0 || value <= bound; };
   return at_least(request.min_mod_revision.value, kv.mod) && at_most(request.max_mod_revision.value, kv.mod) &&
-         at_least(request.min_create_revision.value, kv.create) && at_most(request.max_create_revision.value, kv.create);
+         at_least(request.min_create_revision.value, kv.create) &&
+         at_most(request.max_create_revision.value, kv.create);
 }
 
 bool HasFilters(const api::RangeRequest& request) {
@@ -27,21 +28,30 @@ bool HasFilters(const api::RangeRequest& request) {
 
 bool SortsBefore(api::SortTarget target, const KeyValue& a, const KeyValue& b) {
   switch (target) {
-    case api::SortTarget::kKey: return a.key < b.key;
-    case api::SortTarget::kVersion: return a.version < b.version;
-    case api::SortTarget::kCreate: return a.create < b.create;
-    case api::SortTarget::kMod: return a.mod < b.mod;
-    case api::SortTarget::kValue: return a.value_view() < b.value_view();
+    case api::SortTarget::kKey:
+      return a.key < b.key;
+    case api::SortTarget::kVersion:
+      return a.version < b.version;
+    case api::SortTarget::kCreate:
+      return a.create < b.create;
+    case api::SortTarget::kMod:
+      return a.mod < b.mod;
+    case api::SortTarget::kValue:
+      return a.value_view() < b.value_view();
   }
   return false;
 }
 
 int64_t Operand(const api::Compare& compare, const KeyValue& kv) {
   switch (compare.target) {
-    case api::Compare::Target::kVersion: return kv.version;
-    case api::Compare::Target::kCreate: return kv.create;
-    case api::Compare::Target::kMod: return kv.mod;
-    default: return kv.lease;
+    case api::Compare::Target::kVersion:
+      return kv.version;
+    case api::Compare::Target::kCreate:
+      return kv.create;
+    case api::Compare::Target::kMod:
+      return kv.mod;
+    default:
+      return kv.lease;
   }
 }
 
@@ -54,10 +64,14 @@ bool HoldsFor(const api::Compare& compare, const KeyValue& kv) {
     order = actual < compare.number ? -1 : actual > compare.number ? 1 : 0;
   }
   switch (compare.result) {
-    case api::Compare::Result::kEqual: return order == 0;
-    case api::Compare::Result::kGreater: return order > 0;
-    case api::Compare::Result::kLess: return order < 0;
-    case api::Compare::Result::kNotEqual: return order != 0;
+    case api::Compare::Result::kEqual:
+      return order == 0;
+    case api::Compare::Result::kGreater:
+      return order > 0;
+    case api::Compare::Result::kLess:
+      return order < 0;
+    case api::Compare::Result::kNotEqual:
+      return order != 0;
   }
   return false;
 }
@@ -80,7 +94,8 @@ std::optional<KeyValue> Model::At(const std::string& key, int64_t revision) cons
 
 std::vector<KeyValue> Model::Select(std::string_view key, std::string_view range_end, int64_t revision) const {
   std::vector<KeyValue> selected;
-  for (auto entry = history_.lower_bound(key); entry != history_.end() && Within(key, range_end, entry->first); ++entry) {
+  for (auto entry = history_.lower_bound(key); entry != history_.end() && Within(key, range_end, entry->first);
+       ++entry) {
     if (std::optional<KeyValue> kv = At(entry->second, revision)) selected.push_back(*std::move(kv));
   }
   return selected;
@@ -88,7 +103,8 @@ std::vector<KeyValue> Model::Select(std::string_view key, std::string_view range
 
 int64_t Model::Count(std::string_view key, std::string_view range_end, int64_t revision) const {
   int64_t count = 0;
-  for (auto entry = history_.lower_bound(key); entry != history_.end() && Within(key, range_end, entry->first); ++entry) {
+  for (auto entry = history_.lower_bound(key); entry != history_.end() && Within(key, range_end, entry->first);
+       ++entry) {
     const auto newest = std::find_if(entry->second.rbegin(), entry->second.rend(),
                                      [&](const Version& version) { return version.kv.mod <= revision; });
     if (newest != entry->second.rend() && !newest->deletion) ++count;
@@ -109,8 +125,9 @@ RangeAnswer Model::ReadAt(const api::RangeRequest& request, int64_t at, int64_t 
 
   const bool limited = request.limit > 0;
   // Without an order (or in key order) and without filters etcd cuts before it sorts, one key above the limit.
-  const bool default_order = request.sort_order == api::SortOrder::kNone ||
-                             (request.sort_order == api::SortOrder::kAscend && request.sort_target == api::SortTarget::kKey);
+  const bool default_order =
+      request.sort_order == api::SortOrder::kNone ||
+      (request.sort_order == api::SortOrder::kAscend && request.sort_target == api::SortTarget::kKey);
   if (limited && default_order && !HasFilters(request) && all.size() > static_cast<size_t>(request.limit)) {
     all.resize(static_cast<size_t>(request.limit) + 1);
   }
@@ -156,7 +173,8 @@ void Model::ChoosePath(const api::TxnRequest& request, int64_t at, std::vector<b
                                      [&](const api::Compare& compare) { return Holds(compare, at); });
   path->push_back(succeeded);
   for (const api::RequestOp& operation : succeeded ? request.success : request.failure) {
-    if (const auto* nested = std::get_if<std::shared_ptr<const api::TxnRequest>>(&operation)) ChoosePath(**nested, at, path);
+    if (const auto* nested = std::get_if<std::shared_ptr<const api::TxnRequest>>(&operation))
+      ChoosePath(**nested, at, path);
   }
 }
 
@@ -189,7 +207,8 @@ int64_t Model::live_size() const {
 }
 
 int64_t Model::live_keys() const {
-  return std::count_if(history_.begin(), history_.end(), [](const auto& entry) { return !entry.second.back().deletion; });
+  return std::count_if(history_.begin(), history_.end(),
+                       [](const auto& entry) { return !entry.second.back().deletion; });
 }
 
 const std::set<std::string>& Model::LeaseKeys(int64_t id) const {

@@ -26,16 +26,20 @@ class SpoiledView : public storage::View {
     if (!result.ok()) return result;
     const bool old = request.revision.value > 0 && request.revision.value < view_->revision().value;
     if (mutant_ == Mutant::kCountAtOldRevision && old && result->count > 0) ++result->count;
-    if (mutant_ == Mutant::kMoreAtExactLimit && result->kvs.count() > 0 && result->kvs.count() == request.limit) result->more = true;
+    if (mutant_ == Mutant::kMoreAtExactLimit && result->kvs.count() > 0 && result->kvs.count() == request.limit)
+      result->more = true;
     return result;
   }
 
-  absl::StatusOr<api::TxnResult> ReadTxn(const api::TxnRequest& request) const override { return view_->ReadTxn(request); }
+  absl::StatusOr<api::TxnResult> ReadTxn(const api::TxnRequest& request) const override {
+    return view_->ReadTxn(request);
+  }
 
-  absl::StatusOr<storage::EventSlice> Events(std::string_view key, std::string_view range_end, api::Revision from, bool previous,
-                                             size_t events_max) const override {
+  absl::StatusOr<storage::EventSlice> Events(std::string_view key, std::string_view range_end, api::Revision from,
+                                             bool previous, size_t events_max) const override {
     absl::StatusOr<storage::EventSlice> slice = view_->Events(key, range_end, from, previous, events_max);
-    if (mutant_ != Mutant::kDroppedEvent || !slice.ok() || slice->events == nullptr || slice->events->events.size() < 3) return slice;
+    if (mutant_ != Mutant::kDroppedEvent || !slice.ok() || slice->events == nullptr || slice->events->events.size() < 3)
+      return slice;
     auto fewer = std::make_shared<EventBatch>(*slice->events);
     fewer->events.erase(fewer->events.begin() + 1);
     slice->events = std::move(fewer);
@@ -50,16 +54,19 @@ class SpoiledView : public storage::View {
 
 class SpoiledStateMachine : public storage::StateMachine {
  public:
-  SpoiledStateMachine(std::unique_ptr<StateMachine> machine, std::shared_ptr<storage::Engine> engine, Mutant mutant, Start start)
+  SpoiledStateMachine(std::unique_ptr<StateMachine> machine, std::shared_ptr<storage::Engine> engine, Mutant mutant,
+                      Start start)
       : machine_(std::move(machine)),
         engine_(std::move(engine)),
         mutant_(mutant),
         lose_next_(mutant == Mutant::kWriteLostAtRestart && start == Start::kAfterCrash) {}
 
-  storage::ApplyOutcome Apply(std::span<const raft::Entry> turn, const storage::WantsPrevious& wants_previous) override {
+  storage::ApplyOutcome Apply(std::span<const raft::Entry> turn,
+                              const storage::WantsPrevious& wants_previous) override {
     std::vector<raft::Entry> entries(turn.begin(), turn.end());
     if (lose_next_ && !entries.empty()) {
-      entries.back() = raft::Entry{.index = entries.back().index, .term = entries.back().term};  // no data: it does nothing
+      entries.back() =
+          raft::Entry{.index = entries.back().index, .term = entries.back().term};  // no data: it does nothing
       lose_next_ = false;
     }
     const int64_t size = machine_->view()->logical_size();
@@ -67,7 +74,8 @@ class SpoiledStateMachine : public storage::StateMachine {
     if (mutant_ == Mutant::kSizeKeepsDeadBytes && outcome.compacted) {
       size_added_ += std::max<int64_t>(0, size - machine_->view()->logical_size());
     }
-    if (mutant_ == Mutant::kWrongPrevious && outcome.events != nullptr) outcome.events = WithWrongPrevious(*outcome.events);
+    if (mutant_ == Mutant::kWrongPrevious && outcome.events != nullptr)
+      outcome.events = WithWrongPrevious(*outcome.events);
     return outcome;
   }
 

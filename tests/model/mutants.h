@@ -14,14 +14,14 @@ namespace regent::model {
 
 enum class Mutant : uint8_t {
   kNone,
-  kDroppedEvent,         // a catch-up read leaves one event out
-  kCountAtOldRevision,   // one too many, at revisions of the past alone
-  kWrongPrevious,        // an event shows the new version as the previous one
-  kWriteLostAtRestart,   // the replay after a crash forgets a write
-  kLeaseForgetsKey,      // a lease with several keys loses sight of one
-  kPurgeTakesLiveRow,    // the purge deletes a version that is still visible
-  kSizeKeepsDeadBytes,   // the logical size does not go down with a compaction
-  kMoreAtExactLimit,     // `more` although the limit was just enough
+  kDroppedEvent,        // a catch-up read leaves one event out
+  kCountAtOldRevision,  // one too many, at revisions of the past alone
+  kWrongPrevious,       // an event shows the new version as the previous one
+  kWriteLostAtRestart,  // the replay after a crash forgets a write
+  kLeaseForgetsKey,     // a lease with several keys loses sight of one
+  kPurgeTakesLiveRow,   // the purge deletes a version that is still visible
+  kSizeKeepsDeadBytes,  // the logical size does not go down with a compaction
+  kMoreAtExactLimit,    // `more` although the limit was just enough
 };
 
 struct MutantName {

@@ -13,7 +13,9 @@ class Random {
 
   uint64_t Next() { return engine_(); }
   uint64_t Below(uint64_t bound) { return bound == 0 ? 0 : engine_() % bound; }
-  int64_t Between(int64_t low, int64_t high) { return low + static_cast<int64_t>(Below(static_cast<uint64_t>(high - low + 1))); }
+  int64_t Between(int64_t low, int64_t high) {
+    return low + static_cast<int64_t>(Below(static_cast<uint64_t>(high - low + 1)));
+  }
   bool OneIn(uint64_t n) { return Below(n) == 0; }
 
   template <typename T>

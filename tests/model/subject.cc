@@ -12,7 +12,8 @@ namespace regent::model {
 
 bool WantsPrevious(std::string_view key) { return std::hash<std::string_view>{}(key) % 3 != 0; }
 
-Subject::Subject(std::unique_ptr<Disk> disk, Options options) : disk_(std::move(disk)), options_(options), random_(options.seed) {
+Subject::Subject(std::unique_ptr<Disk> disk, Options options)
+    : disk_(std::move(disk)), options_(options), random_(options.seed) {
   Open(Start::kFresh);
 }
 
@@ -39,7 +40,9 @@ storage::ApplyOutcome Subject::Apply(std::vector<raft::Entry> entries) {
 }
 
 // No-ops and configurations were asked for by nobody.
-bool Subject::HasAnswer(const raft::Entry& entry) { return entry.type == raft::EntryType::kNormal && !entry.data.empty(); }
+bool Subject::HasAnswer(const raft::Entry& entry) {
+  return entry.type == raft::EntryType::kNormal && !entry.data.empty();
+}
 
 void Subject::Remember(std::span<const raft::Entry> turn, const storage::ApplyOutcome& outcome) {
   size_t answer = 0;
@@ -49,7 +52,8 @@ void Subject::Remember(std::span<const raft::Entry> turn, const storage::ApplyOu
     }
   }
   if (outcome.events != nullptr && !outcome.events->too_large) {
-    for (const storage::Event& event : outcome.events->events) events_[event.revision.value].push_back(Fingerprint(event));
+    for (const storage::Event& event : outcome.events->events)
+      events_[event.revision.value].push_back(Fingerprint(event));
   }
   digests_[turn.back().index.value] = machine_->digest();
   revisions_[turn.back().index.value] = machine_->view()->revision().value;
@@ -88,8 +92,8 @@ std::string Subject::CrashAndReplay() {
     if (RowsAbove(machine_->view()->revision().value)) ++crashes_inside_an_entry_;
     const raft::Index found = machine_->applied();
     if (found < *durable || found > last) {
-      return "after the crash applied is " + std::to_string(found.value) + ", was durable up to " + std::to_string(durable->value) +
-             " and applied up to " + std::to_string(last.value);
+      return "after the crash applied is " + std::to_string(found.value) + ", was durable up to " +
+             std::to_string(durable->value) + " and applied up to " + std::to_string(last.value);
     }
     if (const auto known = digests_.find(found.value); known != digests_.end() && known->second != machine_->digest()) {
       return "after the crash the digest at " + std::to_string(found.value) + " differs";
@@ -106,7 +110,8 @@ std::string Subject::CrashAndReplay() {
       if (turn.empty()) return "the entries behind the durable state were released too early";
       const storage::ApplyOutcome outcome = machine_->Apply(turn, WantsPrevious);
       replayed_ += turn.size();
-      if (std::string difference = CheckReplay(turn, outcome); !difference.empty()) return "in the replay: " + difference;
+      if (std::string difference = CheckReplay(turn, outcome); !difference.empty())
+        return "in the replay: " + difference;
     }
   }
   return "";
@@ -150,7 +155,8 @@ std::string Subject::CheckReplay(std::span<const raft::Entry> turn, const storag
   for (const storage::Event& event : outcome.events->events) events[event.revision.value].push_back(Fingerprint(event));
   for (const auto& [revision, fingerprints] : events) {
     const auto known = events_.find(revision);
-    if (known != events_.end() && known->second != fingerprints) return "other events at revision " + std::to_string(revision);
+    if (known != events_.end() && known->second != fingerprints)
+      return "other events at revision " + std::to_string(revision);
   }
   return "";
 }

@@ -1,6 +1,7 @@
-// The store under test with what a node has around it: a log of committed entries that survives a crash, and a disk that
-// forgets what was not flushed. A crash throws the state machine away, takes the engine back to its durable state and
-// applies the entries behind it again, in turns cut differently; every answer and event must come out as the first time.
+// The store under test with what a node has around it: a log of committed entries that survives a crash, and a disk
+// that forgets what was not flushed. A crash throws the state machine away, takes the engine back to its durable state
+// and applies the entries behind it again, in turns cut differently; every answer and event must come out as the first
+// time.
 #pragma once
 
 #include <cstdint>
@@ -69,11 +70,11 @@ class Subject {
 
   uint64_t term_ = 1;
   std::optional<raft::Entry> configuration_;
-  std::deque<raft::Entry> log_;                   // above the durable applied index
-  std::map<uint64_t, uint64_t> answers_;          // fingerprint by index
-  std::map<uint64_t, uint64_t> digests_;          // by index, where a turn ended
+  std::deque<raft::Entry> log_;                      // above the durable applied index
+  std::map<uint64_t, uint64_t> answers_;             // fingerprint by index
+  std::map<uint64_t, uint64_t> digests_;             // by index, where a turn ended
   std::map<int64_t, std::vector<uint64_t>> events_;  // fingerprints by revision
-  std::map<uint64_t, int64_t> revisions_;         // by index, where a turn ended
+  std::map<uint64_t, int64_t> revisions_;            // by index, where a turn ended
   uint64_t replayed_ = 0;
   uint64_t crashes_inside_an_entry_ = 0;
 };
