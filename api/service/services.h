@@ -5,7 +5,7 @@
 //
 //   Services services(node, {.now = clock});
 //   engine.Register(services.Methods());      // the engine stops before `services` goes
-//   node.OnLeaderAway([&] { services.LeaderLost(); });
+//   services.LeaderLost();                    // by the node, when the leader stays away
 #pragma once
 
 #include <vector>
