@@ -46,6 +46,32 @@ TEST_P(Golden, PrintsWhatTheFileSays) {
   }
 }
 
+// The scripts are checkers, too: with its rule broken each of these shows a violation.
+struct Canary {
+  const char* script;
+  CoreMutants mutants;
+};
+
+class GoldenCanary : public testing::TestWithParam<Canary> {};
+
+TEST_P(GoldenCanary, ViolatesAnInvariant) {
+  Script script(GetParam().mutants);
+  const std::string actual = script.Run(ReadFile(std::string(REGENT_RAFT_GOLDEN) + "/" + GetParam().script + ".txt"));
+  EXPECT_TRUE(script.violated()) << actual;
+}
+
+INSTANTIATE_TEST_SUITE_P(Mutants, GoldenCanary,
+                         testing::Values(Canary{"figure-8", {.commit_earlier_terms_by_count = true}},
+                                         Canary{"aba-race", {.persisted_without_term_check = true}},
+                                         Canary{"election-single", {.count_own_unpersisted_entries = true}},
+                                         Canary{"election-basic", {.acknowledge_before_persist = true}},
+                                         Canary{"partial-persistence", {.apply_before_persist = true}}),
+                         [](const auto& canary) {
+                           std::string name = canary.param.script;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
 TEST(GoldenScripts, AreAllThere) { EXPECT_GE(Scripts().size(), 12u); }
 
 INSTANTIATE_TEST_SUITE_P(Scripts, Golden, testing::ValuesIn(Scripts()), [](const auto& script) {

@@ -103,6 +103,7 @@ void Script::Execute(const Command& command) {
 
 void Script::MakeCluster(const Command& command) {
   ClusterOptions options;
+  options.mutants = mutants_;
   options.configuration = MakeConfiguration(command.Option("voters", 3), command.Option("learners", 0));
   if (command.options.contains("outgoing")) {
     for (uint64_t id : Numbers(command.options.at("outgoing"))) options.configuration.outgoing_voters.push_back({id});

@@ -34,6 +34,8 @@ namespace regent::raft {
 
 class Script {
  public:
+  explicit Script(CoreMutants mutants = {}) : mutants_(mutants) {}
+
   // Runs all blocks of `text` and returns it with the outputs that came out.
   std::string Run(const std::string& text);
   bool violated() const { return violated_; }
@@ -59,6 +61,7 @@ class Script {
   void SetDisk(const Command& command);
   void Print(const std::string& prefix, const std::string& lines);
 
+  const CoreMutants mutants_;
   std::unique_ptr<Cluster> cluster_;
   std::string out_;
   size_t violations_printed_ = 0;
