@@ -1,5 +1,6 @@
 #include "storage/compaction.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/contract/errors.h"
@@ -11,19 +12,29 @@
 namespace regent::storage {
 namespace {
 
-// Everything before this place is purged.
-Position LoadProgress(const Engine& engine) {
+struct Progress {
+  Position versions{1, 0};
+  Position events{1, 0};
+};
+
+Progress LoadProgress(const Engine& engine) {
+  Progress progress;
   std::string row;
-  if (!engine.Get(kPurgeRow, &row)) return Position{1, 0};
+  if (!engine.Get(kPurgeRow, &row)) return progress;
   RowReader reader(row);
-  const int64_t through = reader.Int64();
-  return Position{through + 1, static_cast<uint32_t>(reader.Varint())};
+  for (Position* place : {&progress.versions, &progress.events}) {
+    place->revision = reader.Int64();
+    place->sub = static_cast<uint32_t>(reader.Varint());
+  }
+  return progress;
 }
 
-std::string EncodeProgress(const PurgePlan& plan) {
+std::string EncodeProgress(const Progress& progress) {
   std::string row;
-  api::AppendVarint(row, static_cast<uint64_t>(plan.purged_through.value));
-  api::AppendVarint(row, plan.purged_through_sub);
+  for (const Position& place : {progress.versions, progress.events}) {
+    api::AppendVarint(row, static_cast<uint64_t>(place.revision));
+    api::AppendVarint(row, place.sub);
+  }
   return row;
 }
 
@@ -61,21 +72,24 @@ absl::Status Compact(int64_t revision, Mvcc& mvcc) {
 }
 
 std::optional<PurgePlan> MakePurgePlan(const Engine& engine, int64_t compacted, size_t events_max) {
-  const Position from = LoadProgress(engine);
-  if (from >= Position{compacted + 1, 0}) return std::nullopt;
-  PurgePlan plan{.generation = engine.generation(), .purged_through = {compacted}};
-  const std::unique_ptr<RowIterator> row = engine.Iterate(EventRow(Position{compacted + 1, 0}), Scope::kRange);
+  const Progress from = LoadProgress(engine);
+  const Position kept_events{compacted, 0};
+  Progress next{.versions = {compacted + 1, 0}, .events = kept_events};
+  if (from.versions >= next.versions) return std::nullopt;
+  PurgePlan plan{.generation = engine.generation()};
+  const std::unique_ptr<RowIterator> row = engine.Iterate(EventRow(next.versions), Scope::kRange);
   size_t events = 0;
-  for (row->Seek(EventRow(Position{from.revision - 1, 0})); row->Valid(); row->Next()) {
+  for (row->Seek(EventRow(from.events < kept_events ? from.events : from.versions)); row->Valid(); row->Next()) {
     const Position position = PositionOfEventRow(row->row());
-    if (events++ >= events_max && position > from) {
-      plan.purged_through.value = position.revision - 1;
-      plan.purged_through_sub = position.sub;
+    if (events++ == std::max<size_t>(events_max, 1)) {
+      next = {.versions = std::max(position, from.versions), .events = std::min(position, kept_events)};
       break;
     }
-    if (position >= from) PlanEvent(position, DecodeEventRecord(position, row->value()), plan);
-    if (position.revision < compacted) plan.rows.emplace_back(row->row());
+    if (position >= from.versions) PlanEvent(position, DecodeEventRecord(position, row->value()), plan);
+    if (position < kept_events) plan.rows.emplace_back(row->row());
   }
+  plan.purged_through.value = next.versions.revision - 1;
+  plan.progress = EncodeProgress(next);
   return plan;
 }
 
@@ -84,7 +98,7 @@ void CarryOut(const PurgePlan& plan, Engine& engine, KeyCounts& counts) {
   for (const std::string& row : plan.rows) batch.Delete(row);
   for (const std::string& key : plan.tombstone_keys) counts.TombstonePurged(key);
   counts.WriteRows(batch);
-  batch.Put(kPurgeRow, EncodeProgress(plan));
+  batch.Put(kPurgeRow, plan.progress);
   engine.Write(batch);
 }
 

@@ -6,9 +6,12 @@
 //   for every event of a revision in [purged_through, R):  the event's row
 //
 // so the events of R itself stay: a watch may start there. In ascending order, so a key's older versions are gone when
-// its tombstone goes. Progress is a row of the same batch:
+// its tombstone goes. Progress is a row of the same batch, two places in the history:
 //
-//   row 'm' 'p' -> purged_through:v sub:v       sub > 0: of revision purged_through + 1, the events below sub are done
+//   row 'm' 'p' -> versions:place events:place     place = revision:v sub:v
+//
+// What events before `versions` made superfluous is gone; so are the rows of events before `events`, which is never
+// above `versions`.
 //
 // A purge is no entry of the log: members purge at their own pace, and no digest covers it.
 #pragma once

@@ -53,8 +53,8 @@ struct PurgePlan {
   uint64_t generation = 0;
   std::vector<std::string> rows;            // engine rows to delete
   std::vector<std::string> tombstone_keys;  // keys of the tombstones among them
-  api::Revision purged_through;    // after this slice
-  uint32_t purged_through_sub = 0; // within the revision purged_through.value + 1, when it is split; 0: not split
+  api::Revision purged_through;             // after this slice
+  std::string progress;                     // where the next slice starts, as a row
 };
 
 }  // namespace regent::storage

@@ -11,14 +11,14 @@ KeyValue DecodeKeyValue(const std::string& bytes) {
   KeyValue kv;
   api::WireReader reader(bytes);
   while (const std::optional<api::WireField> field = reader.Next()) {
-    switch (field->number) {
-      case 1: kv.key = field->bytes; break;
-      case 2: kv.create_revision = field->int64(); break;
-      case 3: kv.mod_revision = field->int64(); break;
-      case 4: kv.version = field->int64(); break;
-      case 5: kv.value = field->bytes; break;
-      case 6: kv.lease = field->int64(); break;
-      default: LOG(FATAL) << "field " << field->number;
+    switch (field->tag) {
+      case api::BytesTag(1): kv.key = field->bytes; break;
+      case api::VarintTag(2): kv.create_revision = field->int64(); break;
+      case api::VarintTag(3): kv.mod_revision = field->int64(); break;
+      case api::VarintTag(4): kv.version = field->int64(); break;
+      case api::BytesTag(5): kv.value = field->bytes; break;
+      case api::VarintTag(6): kv.lease = field->int64(); break;
+      default: LOG(FATAL) << "tag " << field->tag;
     }
   }
   CHECK(!reader.malformed());
