@@ -167,14 +167,6 @@ bool IsReadOnly(const TxnRequest& request) {
   return std::ranges::all_of(request.success, is_range) && std::ranges::all_of(request.failure, is_range);
 }
 
-bool IsSerializable(const TxnRequest& request) {
-  const auto is_serializable = [](const RequestOp& op) {
-    const auto* range = std::get_if<RangeRequest>(&op);
-    return range != nullptr && range->serializable;
-  };
-  return std::ranges::all_of(request.success, is_serializable) && std::ranges::all_of(request.failure, is_serializable);
-}
-
 std::string WatchRefusal(std::string_view key, std::string_view range_end, Revision start_revision) {
   if (start_revision.value < 0) return std::string(ErrCompacted().message());
   if (RangeIsEmpty(key, range_end)) return kCancelEmptyWatchRange;

@@ -30,8 +30,6 @@ absl::Status Validate(const TxnRequest& request, size_t ops_max);
 
 // A transaction of top-level ranges alone: it changes nothing and needs no place in the log. True for an empty one.
 bool IsReadOnly(const TxnRequest& request);
-// A read-only transaction that may be answered from local state: every range is serializable.
-bool IsSerializable(const TxnRequest& request);
 
 // Why a watch on these cannot be created, as the text for cancel_reason; empty when it can. Here `key` is not empty.
 std::string WatchRefusal(std::string_view key, std::string_view range_end, Revision start_revision);

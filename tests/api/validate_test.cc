@@ -217,8 +217,6 @@ TEST(Validate, ATransactionOfRangesAloneIsReadOnly) {
   EXPECT_TRUE(IsReadOnly({.success = {Get("a")}, .failure = {Get("b")}}));
   EXPECT_FALSE(IsReadOnly({.success = {Get("a")}, .failure = {Put("b")}}));
   EXPECT_FALSE(IsReadOnly({.success = {Nested({Get("a")})}}));
-  EXPECT_FALSE(IsSerializable({.success = {Get("a")}}));
-  EXPECT_TRUE(IsSerializable({.success = {RangeRequest{.key = "a", .serializable = true}}}));
 }
 
 TEST(Validate, AWatchIsRefusedWithEtcdsReasons) {
