@@ -48,20 +48,29 @@ void Scheduler::RunTaskOf(SimulatedLoop& loop) {
   ++steps_;
   for (const char letter : loop.name_) Trace(static_cast<unsigned char>(letter));
   Trace(static_cast<uint64_t>(now_.time_since_epoch().count()));
+  if (stall_tasks_ > 0 && random_() % stall_tasks_ == 0) {
+    loop.stalled_until_ = now_ + Duration(random_() % static_cast<uint64_t>(stall_longest_.count()));
+  }
   task();
   now_ += std::chrono::nanoseconds(random_() % 4000);
 }
 
+MonotonicTime Scheduler::ReadyAt(const SimulatedLoop& loop) {
+  const MonotonicTime wanted = loop.ready_.empty() ? loop.timers_.next_due() : MonotonicTime();
+  return std::max(wanted, loop.stalled_until_);
+}
+
 bool Scheduler::Step(MonotonicTime until) {
   std::vector<SimulatedLoop*> ready;
-  MonotonicTime due = MonotonicTime::max();
+  MonotonicTime next = MonotonicTime::max();
   for (SimulatedLoop* loop : loops_) {
-    due = std::min(due, loop->timers_.next_due());
-    if (!loop->ready_.empty() || loop->timers_.next_due() <= now_) ready.push_back(loop);
+    const MonotonicTime at = ReadyAt(*loop);
+    next = std::min(next, at);
+    if (at <= now_) ready.push_back(loop);
   }
   if (ready.empty()) {
-    now_ = std::max(now_, std::min(due, until));
-    return due <= until;
+    now_ = std::max(now_, std::min(next, until));
+    return next <= until;
   }
   RunTaskOf(*ready[random_() % ready.size()]);
   return true;
@@ -77,7 +86,7 @@ void Scheduler::RunReady() {
   while (true) {
     const bool any = std::any_of(loops_.begin(), loops_.end(), [](SimulatedLoop* loop) { return !loop->ready_.empty(); });
     if (!any) return;
-    Step(now_);
+    Step(now_ + stall_longest_);
   }
 }
 

@@ -2,7 +2,8 @@
 // the same run.
 //
 // A step runs one task of a loop drawn among those that have one. Time passes a little with each task and jumps to the
-// next timer when nothing is ready. The tasks of one loop keep their order; a parallel loop (the background pool) may
+// next timer when nothing is ready. Now and then a loop stalls for a while, as a thread does whose disk or processor is
+// busy. The tasks of one loop keep their order; a parallel loop (the background pool) may
 // run any of its tasks next.
 #pragma once
 
@@ -43,6 +44,7 @@ class SimulatedLoop final : public Loop {
   const std::string name_;
   const bool parallel_;
   bool killed_ = false;
+  MonotonicTime stalled_until_{};
   std::deque<Task> ready_;
   server::Timers timers_;
 };
@@ -62,6 +64,12 @@ class Scheduler {
   // Everything that is ready now and what follows from it, without waiting for a timer.
   void RunReady();
 
+  // One task in `tasks` is followed by a stall of its loop of up to `longest`. 0: none.
+  void SetStalls(uint64_t tasks, Duration longest) {
+    stall_tasks_ = tasks;
+    stall_longest_ = longest;
+  }
+
   MonotonicTime now() const { return now_; }
   uint64_t steps() const { return steps_; }
   // Of everything that ran, in order: two runs of one seed must agree.
@@ -71,10 +79,14 @@ class Scheduler {
  private:
   friend class SimulatedLoop;
   void RunTaskOf(SimulatedLoop& loop);
+  // When the loop has something to run next.
+  static MonotonicTime ReadyAt(const SimulatedLoop& loop);
 
   std::mt19937_64 random_;
   MonotonicTime now_ = MonotonicTime() + std::chrono::hours(1000);
   std::vector<SimulatedLoop*> loops_;
+  uint64_t stall_tasks_ = 0;
+  Duration stall_longest_{0};
   uint64_t steps_ = 0;
   uint64_t trace_hash_ = 0xcbf29ce484222325;
 };

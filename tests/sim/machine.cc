@@ -1,0 +1,94 @@
+#include "tests/sim/machine.h"
+
+#include <utility>
+
+#include "glog/logging.h"
+
+namespace regent::sim {
+namespace {
+
+constexpr char kLogFolder[] = "/wal";
+// Small, so that segments are changed and released within a run.
+constexpr storage::LogOptions kLogOptions{.segment_bytes = 256 << 10, .prefill_bytes = 64 << 10};
+
+}  // namespace
+
+Machine::Machine(Scheduler& scheduler, uint64_t seed, server::NodeOptions options, Truth& truth, Verdict& verdict)
+    : scheduler_(scheduler),
+      random_(seed),
+      options_(std::move(options)),
+      truth_(truth),
+      verdict_(verdict),
+      disk_(std::make_unique<testing::MemoryDisk>()) {
+  options_.on_fatal = [this](const std::string& why) { verdict_.Broken("the node gave up: " + why); };
+  CHECK(disk_->CreateFolder(kLogFolder).ok());
+}
+
+Machine::~Machine() { Release(); }
+
+void Machine::Start(server::Loop::Task ready) {
+  raft_loop_ = scheduler_.NewLoop("raft");
+  log_loop_ = scheduler_.NewLoop("log");
+  apply_loop_ = scheduler_.NewLoop("apply");
+  watch_loop_ = scheduler_.NewLoop("watch");
+  background_ = scheduler_.NewLoop("pool", true);
+
+  storage::LogOptions log_options = kLogOptions;
+  log_options.seed = random_();
+  storage::RecoveredLog recovered;
+  absl::StatusOr<std::unique_ptr<storage::LogStore>> log = storage::LogStore::Open(
+      *disk_, kLogFolder, {.cluster_id = options_.cluster_id, .node_id = options_.member_id}, log_options, &recovered);
+  if (!log.ok()) return verdict_.Broken("the log does not open: " + log.status().ToString());
+  log_ = *std::move(log);
+
+  engine_ = std::make_shared<storage::MemoryEngine>(store_disk_);
+  absl::StatusOr<std::unique_ptr<storage::StateMachine>> state_machine = storage::StateMachine::Open(engine_, {});
+  if (!state_machine.ok()) return verdict_.Broken("the store does not open: " + state_machine.status().ToString());
+  state_machine_ = std::make_unique<WatchedStateMachine>(*std::move(state_machine), truth_, *apply_loop_);
+
+  const server::NodeSeams seams{.raft_loop = *raft_loop_,
+                                .log_loop = *log_loop_,
+                                .apply_loop = *apply_loop_,
+                                .watch_loop = *watch_loop_,
+                                .background = *background_,
+                                .log = *log_,
+                                .state_machine = *state_machine_,
+                                .transport = transport_,
+                                .seed = random_(),
+                                .metrics = metrics_};
+  absl::StatusOr<std::unique_ptr<server::Node>> node = server::Node::Open(seams, options_, recovered);
+  if (!node.ok()) return verdict_.Broken("the node does not start: " + node.status().ToString());
+  node_ = *std::move(node);
+  node_->Start(std::move(ready));
+}
+
+void Machine::StopCleanly() {
+  bool stopped = false;
+  node_->Stop([&stopped] { stopped = true; });
+  const MonotonicTime until = scheduler_.now() + std::chrono::seconds(1);
+  while (!stopped && scheduler_.now() < until) scheduler_.Step(until);
+  if (!stopped) verdict_.Broken("a clean stop took longer than a second");
+  Release();
+}
+
+void Machine::LosePower() {
+  if (engine_ != nullptr && engine_->unflushed_batches() > 0 && random_() % 2 == 0) {
+    engine_->FlushBatches(random_() % (engine_->unflushed_batches() + 1));
+  }
+  Release();
+  disk_ = disk_->AfterCrash([this](const testing::UnsyncedPiece&) { return random_() % 2 == 0; });
+}
+
+void Machine::Release() {
+  for (SimulatedLoop* loop :
+       {raft_loop_.get(), log_loop_.get(), apply_loop_.get(), watch_loop_.get(), background_.get()}) {
+    if (loop != nullptr) loop->Kill();
+  }
+  node_ = nullptr;
+  state_machine_ = nullptr;
+  engine_ = nullptr;
+  log_ = nullptr;
+  raft_loop_ = log_loop_ = apply_loop_ = watch_loop_ = background_ = nullptr;
+}
+
+}  // namespace regent::sim
