@@ -59,10 +59,11 @@ void Applier::ApplyTurn() {
   turn_.clear();
   UpdateMetrics(outcome);
 
-  if (outcome.events != nullptr || outcome.compacted) hub_.Publish(outcome.events, state_machine_.view());
+  // Before the events: who has seen the keys of a lease go, and asks for the lease, must not find it.
   if (!outcome.leases.empty()) {
     raft_loop_.Post([this, leases = std::move(outcome.leases)]() mutable { events_.on_leases(std::move(leases)); });
   }
+  if (outcome.events != nullptr || outcome.compacted) hub_.Publish(outcome.events, state_machine_.view());
   applied_.store(state_machine_.applied().value);
   if (applied_wanted_.load()) raft_loop_.Post([this] { events_.on_applied(); });
   Answer(std::move(outcome.answers));
