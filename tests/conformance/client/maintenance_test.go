@@ -102,7 +102,7 @@ func TestALearnerThatNeverStartsCanBeAddedAndRemoved(t *testing.T) {
 	put(t, c, "a", "2")
 }
 
-func TestAlarmsDefragmentationAndHashes(t *testing.T) {
+func TestAlarmsAndDefragmentation(t *testing.T) {
 	s := server.Start(t)
 	c, ctx := s.Client(t), server.Context(t)
 	for i := range 20 {
@@ -114,7 +114,14 @@ func TestAlarmsDefragmentationAndHashes(t *testing.T) {
 		t.Errorf("the answer to Defragment has the header %v", defragmented.Header)
 	}
 	equal(t, "keys after it", must(c.Get(ctx, "key", clientv3.WithPrefix()))(t).Count, 5)
+}
 
+func TestTheHashOfARevisionStays(t *testing.T) {
+	s := server.Start(t)
+	c, ctx := s.Client(t), server.Context(t)
+	for i := range 20 {
+		put(t, c, fmt.Sprint("key", i%5), strings.Repeat("v", 1000))
+	}
 	maintenance := pb.NewMaintenanceClient(s.Connection(t))
 	now := must(maintenance.HashKV(ctx, &pb.HashKVRequest{}))(t)
 	equal(t, "hash revision", now.HashRevision, 21)
@@ -127,6 +134,12 @@ func TestAlarmsDefragmentationAndHashes(t *testing.T) {
 	if earlier.Hash == now.Hash {
 		t.Errorf("revisions 20 and 21 have the same hash %d", now.Hash)
 	}
+}
+
+func TestADowngradeIsJudged(t *testing.T) {
+	s := server.Start(t)
+	ctx := server.Context(t)
+	maintenance := pb.NewMaintenanceClient(s.Connection(t))
 	cancelled := must(maintenance.Downgrade(ctx, &pb.DowngradeRequest{Action: pb.DowngradeRequest_CANCEL}))(t)
 	equal(t, "version after cancelling no downgrade", cancelled.Version, "3.7")
 	validated := must(maintenance.Downgrade(ctx, &pb.DowngradeRequest{Action: pb.DowngradeRequest_VALIDATE, Version: "3.6.0"}))(t)

@@ -55,6 +55,11 @@ func TestCompaction(t *testing.T) {
 	fail(t, s, 1, "etcdserver: mvcc: required revision has been compacted", "get", "a", "--rev=3")
 	equal(t, "at the compaction", succeed(t, s, "get", "a", "--rev=4", "--print-value-only"), "2\n")
 	fail(t, s, 5, "watch is canceled by the server", "watch", "a", "--rev=2")
+}
+
+func TestHashes(t *testing.T) {
+	s := server.Start(t)
+	succeed(t, s, "put", "a", "1")
 	hash := inJSON[[]struct {
 		HashKV struct{ Hash, HashRevision, CompactRevision int64 }
 	}](t, s, "endpoint", "hashkv")
@@ -145,6 +150,14 @@ func TestMembersAndEndpoints(t *testing.T) {
 	equal(t, "is leader", cells[8], "true")
 	health := inJSON[[]answer](t, s, "endpoint", "health")
 	equal(t, "healthy", health[0].Health, true)
+	s.Kill()
+	fail(t, s, 1, "unhealthy", "endpoint", "health", "--command-timeout=1s")
+	s.Restart(t)
+	succeed(t, s, "endpoint", "health")
+}
+
+func TestLearnersInTheMemberList(t *testing.T) {
+	s := server.Start(t)
 	added := succeed(t, s, "member", "add", "other", "--peer-urls=http://127.0.0.1:1", "--learner")
 	for _, want := range []string{`ETCD_NAME="other"`, `ETCD_INITIAL_CLUSTER_STATE="existing"`, "conformance=" + s.Peer} {
 		if !strings.Contains(added, want) {
@@ -155,10 +168,6 @@ func TestMembersAndEndpoints(t *testing.T) {
 	fail(t, s, 1, "etcdserver: can only promote a learner member which is in sync with leader", "member", "promote", other)
 	succeed(t, s, "member", "remove", other)
 	fail(t, s, 1, "etcdserver: member not found", "member", "remove", other)
-	s.Kill()
-	fail(t, s, 1, "unhealthy", "endpoint", "health", "--command-timeout=1s")
-	s.Restart(t)
-	succeed(t, s, "endpoint", "health")
 }
 
 func TestAlarmsAndDefragmentation(t *testing.T) {
