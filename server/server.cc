@@ -178,6 +178,7 @@ absl::Status ComposedServer::OpenFront(const Settings& settings) {
   api::ServiceOptions service_options;
   service_options.max_request_bytes = settings.max_request_bytes;
   service_options.max_txn_ops = settings.max_txn_ops;
+  service_options.request_timeout = api::kRequestTimeoutBase + 2 * settings.election_timeout;
   service_options.now = SteadyNow;
   services_ = std::make_unique<api::Services>(*node_, service_options);
   REGENT_ASSIGN_OR_RETURN(engine_, GrpcEngine::Start(MakeEngineOptions(settings, services_->Methods()), metrics_));

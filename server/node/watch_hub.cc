@@ -123,8 +123,8 @@ void WatchHub::Create(uint64_t serial, api::WatchCreate request) {
   WatchStreamState* stream = Find(serial);
   if (stream == nullptr) return;
   if (request.key.empty()) request.key.assign(1, '\0');
-  if (api::RangeIsEmpty(request.key, request.range_end)) return RejectCreate(*stream, api::kCancelEmptyWatchRange);
   if (request.start_revision.value < 0) return RejectCreate(*stream, std::string(api::ErrCompacted().message()));
+  if (api::RangeIsEmpty(request.key, request.range_end)) return RejectCreate(*stream, api::kCancelEmptyWatchRange);
   if (request.watch_id == 0) {
     while (stream->watchers.contains(stream->next_id)) ++stream->next_id;
     request.watch_id = stream->next_id++;
