@@ -8,8 +8,6 @@ namespace regent::sim {
 namespace {
 
 constexpr char kLogFolder[] = "/wal";
-// Small, so that segments are changed and released within a run.
-constexpr storage::LogOptions kLogOptions{.segment_bytes = 256 << 10, .prefill_bytes = 64 << 10};
 
 }  // namespace
 
@@ -33,8 +31,8 @@ void Machine::Start(server::Loop::Task ready) {
   watch_loop_ = scheduler_.NewLoop("watch");
   background_ = scheduler_.NewLoop("pool", true);
 
-  storage::LogOptions log_options = kLogOptions;
-  log_options.seed = random_();
+  // Small segments, so that they are changed and released within a run.
+  const storage::LogOptions log_options{.segment_bytes = 256 << 10, .prefill_bytes = 64 << 10, .seed = random_()};
   storage::RecoveredLog recovered;
   absl::StatusOr<std::unique_ptr<storage::LogStore>> log = storage::LogStore::Open(
       *disk_, kLogFolder, {.cluster_id = options_.cluster_id, .node_id = options_.member_id}, log_options, &recovered);
@@ -68,7 +66,6 @@ void Machine::StopCleanly() {
   const MonotonicTime until = scheduler_.now() + std::chrono::seconds(1);
   while (!stopped && scheduler_.now() < until) scheduler_.Step(until);
   if (!stopped) verdict_.Broken("a clean stop took longer than a second");
-  Release();
 }
 
 void Machine::LosePower() {
@@ -88,7 +85,7 @@ void Machine::Release() {
   state_machine_ = nullptr;
   engine_ = nullptr;
   log_ = nullptr;
-  raft_loop_ = log_loop_ = apply_loop_ = watch_loop_ = background_ = nullptr;
+  for (auto* loop : {&raft_loop_, &log_loop_, &apply_loop_, &watch_loop_, &background_}) loop->reset();
 }
 
 }  // namespace regent::sim

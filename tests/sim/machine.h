@@ -17,8 +17,10 @@ class Machine {
   ~Machine();
 
   void Start(server::Loop::Task ready);
-  // Returns when the node has drained, flushed and stopped, and the machine may be started again.
+  // Returns when the node has drained, flushed and stopped.
   void StopCleanly();
+  // Ends what is left of the node; then the machine may be started again.
+  void Release();
   // Everything in memory is gone, and any part of what was written and not synced. A power loss may come in the middle
   // of a store's own flush: some of the unflushed batches are there afterwards.
   void LosePower();
@@ -27,8 +29,6 @@ class Machine {
   server::Metrics& metrics() { return metrics_; }
 
  private:
-  void Release();
-
   Scheduler& scheduler_;
   std::mt19937_64 random_;
   server::NodeOptions options_;

@@ -1,0 +1,147 @@
+// sim --seeds N --ops N --seed S      N seeds from S on; each is a run of its own
+// sim --canaries                      every planted bug must be found within a few seeds
+//
+// The last line is "sim: N passed, N failed". A failure prints the command that replays it.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "glog/logging.h"
+#include "tests/sim/run.h"
+
+namespace regent::sim {
+namespace {
+
+struct Canary {
+  const char* name;
+  bool server::NodeMutants::*mutant;
+};
+
+constexpr Canary kCanaries[] = {
+    {"acknowledge_before_persisted", &server::NodeMutants::acknowledge_before_persisted},
+    {"progress_ahead_of_events", &server::NodeMutants::progress_ahead_of_events},
+    {"lease_expires_early", &server::NodeMutants::lease_expires_early},
+    {"skip_event_when_falling_behind", &server::NodeMutants::skip_event_when_falling_behind},
+    {"stale_linearizable_read", &server::NodeMutants::stale_linearizable_read},
+    {"release_unflushed_log", &server::NodeMutants::release_unflushed_log},
+};
+
+constexpr uint64_t kCanarySeeds = 10;
+
+// Every counter by name, so that none is forgotten when they are added up and printed.
+std::vector<std::pair<const char*, uint64_t*>> Fields(RunCounters& c) {
+  return {{"operations", &c.work.operations}, {"acknowledged", &c.work.acknowledged}, {"failed", &c.work.failed},
+          {"unknown", &c.work.unknown}, {"puts", &c.work.puts}, {"deletes", &c.work.deletes}, {"txns", &c.work.txns},
+          {"ranges", &c.work.ranges}, {"serializable", &c.work.serializable}, {"old-ranges", &c.work.old_ranges},
+          {"read-txns", &c.work.read_txns}, {"compactions", &c.work.compactions}, {"physical", &c.work.physical},
+          {"grants", &c.work.grants}, {"revokes", &c.work.revokes}, {"renewals", &c.work.renewals},
+          {"renewals-of-gone", &c.work.renewals_of_gone}, {"expiries", &c.work.expiries},
+          {"watches", &c.watch.created}, {"cancels", &c.watch.cancelled}, {"compacted-watches", &c.watch.compacted},
+          {"resumes", &c.watch.resumed}, {"events", &c.watch.events}, {"previous-values", &c.watch.previous},
+          {"catch-ups", &c.watch.catch_ups}, {"progress-asked", &c.watch.progress_asked},
+          {"progress-answered", &c.watch.progress_answered}, {"progress-periodic", &c.watch.progress_periodic},
+          {"full-sinks", &c.watch.full}, {"power-losses", &c.power_losses}, {"clean-stops", &c.clean_stops},
+          {"entries", &c.entries}, {"virtual-seconds", &c.virtual_seconds}};
+}
+
+int RunSeeds(uint64_t first, uint64_t seeds, uint64_t operations) {
+  uint64_t passed = 0, failed = 0;
+  RunCounters total;
+  for (uint64_t seed = first; seed < first + seeds; ++seed) {
+    RunResult result = Run({.seed = seed, .operations = operations, .mutants = {}});
+    const bool again = (seed - first) % 20 == 0;
+    if (again && result.broken.empty() && Run({.seed = seed, .operations = operations, .mutants = {}}).trace_hash != result.trace_hash) {
+      result.broken = "the same seed ran differently the second time";
+    }
+    if (result.broken.empty() && (result.counters.power_losses < 3 || result.counters.work.compactions < 1)) {
+      result.broken = "too few power losses or compactions: nothing was tested";
+    }
+    const auto sums = Fields(total);
+    const auto parts = Fields(result.counters);
+    for (size_t i = 0; i < sums.size(); ++i) *sums[i].second += *parts[i].second;
+    if (result.broken.empty()) {
+      ++passed;
+      continue;
+    }
+    ++failed;
+    std::printf("seed %llu: %s\n  replay: sim --seed %llu --seeds 1 --ops %llu\n", static_cast<unsigned long long>(seed),
+                result.broken.c_str(), static_cast<unsigned long long>(seed), static_cast<unsigned long long>(operations));
+  }
+  std::printf("coverage:");
+  for (const auto& [name, value] : Fields(total)) {
+    std::printf(" %s=%llu", name, static_cast<unsigned long long>(*value));
+    if (*value == 0 && seeds >= 10) {
+      std::printf("(!)");
+      ++failed;
+    }
+  }
+  std::printf("\nno failure in %llu runs bounds the rate of failures at %.3f (95 %%)\n",
+              static_cast<unsigned long long>(passed), 3.0 / static_cast<double>(std::max<uint64_t>(passed, 1)));
+  std::printf("sim: %llu passed, %llu failed\n", static_cast<unsigned long long>(passed), static_cast<unsigned long long>(failed));
+  return failed == 0 && passed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+// In a process of its own: a planted bug may end it, which counts as found.
+bool Finds(const Canary& canary, uint64_t seed, uint64_t operations) {
+  std::fflush(nullptr);
+  const pid_t child = fork();
+  CHECK_GE(child, 0);
+  if (child == 0) {
+    RunOptions options{.seed = seed, .operations = operations, .mutants = {}};
+    options.mutants.*canary.mutant = true;
+    const RunResult result = Run(options);
+    if (!result.broken.empty()) std::printf("%s: seed %llu: %s\n", canary.name, static_cast<unsigned long long>(seed), result.broken.c_str());
+    std::fflush(nullptr);
+    _exit(result.broken.empty() ? 0 : 1);
+  }
+  int status = 0;
+  CHECK_EQ(waitpid(child, &status, 0), child);
+  return status != 0;
+}
+
+int RunCanaries(uint64_t first, uint64_t operations) {
+  int found = 0, missed = 0;
+  for (const Canary& canary : kCanaries) {
+    bool caught = false;
+    for (uint64_t seed = first; seed < first + kCanarySeeds && !caught; ++seed) caught = Finds(canary, seed, operations);
+    if (!caught) std::printf("%s: NOT FOUND in %llu seeds\n", canary.name, static_cast<unsigned long long>(kCanarySeeds));
+    ++(caught ? found : missed);
+  }
+  std::printf("sim canaries: %d passed, %d failed\n", found, missed);
+  return missed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int Main(int argc, char** argv) {
+  FLAGS_logtostderr = true;
+  FLAGS_minloglevel = google::ERROR;
+  uint64_t seeds = 100, operations = 2000, seed = 1;
+  bool canaries = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const auto number = [&] { return i + 1 < argc ? std::strtoull(argv[++i], nullptr, 10) : 0; };
+    if (argument == "--seeds") {
+      seeds = number();
+    } else if (argument == "--ops") {
+      operations = number();
+    } else if (argument == "--seed") {
+      seed = number();
+    } else if (argument == "--canaries") {
+      canaries = true;
+    } else {
+      std::fprintf(stderr, "usage: sim [--seeds N] [--ops N] [--seed S] [--canaries]\n");
+      return EXIT_FAILURE;
+    }
+  }
+  return canaries ? RunCanaries(seed, operations) : RunSeeds(seed, seeds, operations);
+}
+
+}  // namespace
+}  // namespace regent::sim
+
+int main(int argc, char** argv) { return regent::sim::Main(argc, argv); }

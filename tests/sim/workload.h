@@ -1,0 +1,105 @@
+// Clients that write, read, compact and hold leases, and the checkers of what they are told.
+//
+//   * an acknowledged write happened, at the revision that it was told, and stays (the truth sees to that);
+//   * a write whose caller heard that it failed never happens;
+//   * revisions are never reused and never go back: an answer's revision is not below any answer given before the call
+//     began (real time and one client's order are the same thing here), and a write's is above;
+//   * a linearizable read shows the state at its revision, and that is not older than anything answered before it began;
+//     a serializable one shows the state at some revision;
+//   * a lease does not end before its time to live has passed since the last acknowledged renewal began, unless somebody
+//     revoked it; a renewal is not acknowledged for a lease that was gone before; every lease ends some time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+
+#include "server/node/node.h"
+#include "tests/sim/scheduler.h"
+#include "tests/sim/truth.h"
+
+namespace regent::sim {
+
+struct WorkloadCounters {
+  uint64_t operations = 0, acknowledged = 0, failed = 0, unknown = 0;
+  uint64_t puts = 0, deletes = 0, txns = 0, ranges = 0, serializable = 0, old_ranges = 0, read_txns = 0;
+  uint64_t compactions = 0, physical = 0, grants = 0, revokes = 0, renewals = 0, renewals_of_gone = 0, expiries = 0;
+};
+
+class Workload {
+ public:
+  Workload(Scheduler& scheduler, Loop& loop, uint64_t seed, uint64_t operations, Truth& truth, Verdict& verdict,
+           WorkloadCounters& counters);
+
+  void Connect(server::Node& node);
+  // What was under way has an unknown outcome.
+  void Disconnect();
+
+  // Every operation was begun, and answered or lost.
+  bool finished() const { return begun_ >= operations_ && in_flight_ == 0; }
+  uint64_t begun() const { return begun_; }
+
+  // Leases that ended without a revocation since the last call: not early?
+  void CheckLeases();
+  // REQUIRES: nobody has renewed a lease for longer than any lease lives.
+  void CheckLeasesGone();
+
+ private:
+  struct LeaseView {  // what the clients know of a lease
+    int64_t ttl = 0;
+    MonotonicTime alive_since;  // when the grant, or the last renewal that was acknowledged, began
+    bool revoke_asked = false;
+    bool checked = false;
+  };
+  // What every call remembers.
+  struct Call {
+    uint64_t epoch = 0;
+    int64_t revision = 0;  // the highest one answered before
+    MonotonicTime begun;
+  };
+
+  void StartClients();
+  void Next(uint64_t epoch);
+  void Begin();
+  void Put();
+  void Delete();
+  void Txn();
+  void Range();
+  void ReadTxn();
+  void Compact();
+  void Grant();
+  void Revoke();
+  void Renew();
+
+  // False when the answer belongs to an earlier life of the node; otherwise the client goes on after a while.
+  bool Finish(const Call& call);
+  // Bookkeeping of an answer: true when it was a success.
+  bool Note(const absl::Status& status);
+  void NoteRevision(const Call& call, api::Revision revision, bool made);
+  bool OutcomeUnknown(const absl::Status& status) const;
+  void CheckRange(const api::RangeRequest& request, const api::RangeResult& result);
+  std::string RandomKey();
+  std::string NewValue();
+  std::optional<api::LeaseId> RandomLease();
+
+  Scheduler& scheduler_;
+  Loop& loop_;
+  std::mt19937_64 random_;
+  const uint64_t operations_;
+  Truth& truth_;
+  Verdict& verdict_;
+  WorkloadCounters& counters_;
+
+  server::Node* node_ = nullptr;
+  uint64_t epoch_ = 0;
+  uint64_t begun_ = 0;
+  uint64_t in_flight_ = 0;
+  uint64_t last_value_ = 0;
+  int64_t answered_revision_ = 1;
+  std::map<api::LeaseId, LeaseView> leases_;
+};
+
+}  // namespace regent::sim
