@@ -115,7 +115,7 @@ void AsScript(Input input) {
     for (uint64_t records = input.Take(1) % 4; records > 0; --records) {
       const auto kind = static_cast<storage::RecordKind>(1 + input.Take(1) % 5);
       const uint64_t term = input.Take(1);
-      const uint64_t index = input.Take(1) % 16 == 15 ? input.Take(8) : input.Take(1) % 32;
+      const uint64_t index = input.Take(1) % 16 == 15 ? input.Take(8) % (storage::kLogIndexMax + 1) : input.Take(1) % 32;
       encoder.Add(kind, term, index, std::string(input.Take(1) * 8, 'p'));
     }
     std::string batch(encoder.Finish(where, previous));
