@@ -220,7 +220,7 @@ std::variant<HttpParsed, HttpIncomplete, HttpRefused> ParseHttpRequest(std::stri
   if (!rest.empty() && rest != "\r" && !IsTokenChar(rest[0])) return HttpRefused{400};
   const size_t head_end = rest.find("\r\n\r\n");
   if (head_end == std::string_view::npos) {
-    if (rest.size() > limits.head_bytes_max) return HttpRefused{431};
+    if (rest.size() > limits.head_bytes_max + 3) return HttpRefused{431};  // three bytes of the end may be here already
     return HttpIncomplete{};
   }
   if (head_end > limits.head_bytes_max) return HttpRefused{431};
