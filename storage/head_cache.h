@@ -14,20 +14,20 @@
 namespace regent::storage {
 
 struct Head {
-  bool live = false;      // otherwise there is no version, or a tombstone, and nothing below counts
+  bool live = false;        // otherwise there is no version, or a tombstone, and nothing below counts
+  bool rest_known = false;  // `rest` is the stored value: kept when it is small
   Position position;
   int64_t create_revision = 0;
   int64_t version = 0;
   int64_t lease = 0;
   int64_t weight = 0;     // VersionWeight
-  bool rest_known = false;
-  std::string rest;       // the stored value, kept when it is small
+  std::string rest;
 };
 
 class HeadCache {
  public:
   // A rest up to this size is kept.
-  static constexpr size_t kRestBytesMax = 1024;
+  static constexpr size_t kRestBytesMax = 64;
 
   explicit HeadCache(size_t bytes_max) : half_bytes_max_(bytes_max / 2) {}
 

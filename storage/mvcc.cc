@@ -70,12 +70,12 @@ void Mvcc::Put(std::string_view key, std::string_view value, int64_t lease) {
   }
   if (!before.live) counts_.Created(key);
   heads_.Set(key, Head{.live = true,
+                       .rest_known = true,
                        .position = next_,
                        .create_revision = create_revision,
                        .version = version,
                        .lease = lease,
                        .weight = VersionWeight(key.size(), rest.size()),
-                       .rest_known = true,
                        .rest = std::move(rest)});
   ++next_.sub;
   WriteBatchIfFull();
