@@ -19,6 +19,7 @@ LogDriver::LogDriver(const NodeSeams& seams, const NodeOptions& options, Events 
       events_(std::move(events)) {}
 
 void LogDriver::Write(raft::StepId step, std::optional<raft::HardState> hard_state, std::vector<raft::Entry> entries) {
+  if (options_.mutants.acknowledge_before_persisted) raft_loop_.Post([this, step] { events_.on_persisted(step); });
   loop_.Post([this, step, hard_state, entries = std::move(entries)]() mutable {
     WriteNow(step, hard_state, std::move(entries));
   });
@@ -27,7 +28,6 @@ void LogDriver::Write(raft::StepId step, std::optional<raft::HardState> hard_sta
 void LogDriver::WriteNow(raft::StepId step, std::optional<raft::HardState> hard_state,
                          std::vector<raft::Entry> entries) {
   if (fenced_) return;
-  if (options_.mutants.acknowledge_before_persisted) raft_loop_.Post([this, step] { events_.on_persisted(step); });
   ++writes_;
   absl::Status status = hard_state.has_value() ? log_.SaveHardState(*hard_state) : absl::OkStatus();
   if (status.ok() && !entries.empty()) status = log_.Append(entries);
