@@ -64,10 +64,16 @@ class Server:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.wrapper + self.command(), stdout=log, stderr=log,
                                             start_new_session=True)
-        ready = client("ready", self.endpoint, "--seconds", str(seconds))
+        ready = subprocess.Popen([tool("crash_client"), "ready", "--endpoint", self.endpoint, "--seconds", str(seconds)],
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+        while ready.poll() is None and self.process.poll() is None:
+            time.sleep(0.01)
+        if self.process.poll() is not None:  # nobody to wait for
+            ready.kill()
+        output, _ = ready.communicate()
         if ready.returncode != 0:
             raise Failure(f"the server did not start; the end of {self.log_path}:\n{self.log_tail()}")
-        return int(ready.stdout)
+        return int(output)
 
     def kill(self):
         os.kill(self.process.pid, signal.SIGKILL)

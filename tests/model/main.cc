@@ -1,4 +1,4 @@
-// model_test [--operations N] [--seed S] [--engine memory|rocks] [--canary NAME|all] [--episode E]
+// model_test [--operations N] [--seed S] [--engine memory|rocksdb] [--canary NAME|all]
 //
 // Runs episodes of random operations against the store and the model until N operations are through. With --canary the
 // store has a planted bug, and the run passes when the bug is found. The last line is "model: N passed, N failed".
@@ -39,7 +39,8 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
       arguments->canary = value;
     } else if (name == "--engine") {
       arguments->engine_name = value;
-      arguments->engine = arguments->engine_name == "rocks" ? EngineKind::kRocks : EngineKind::kMemory;
+      arguments->engine = arguments->engine_name == "rocksdb" ? EngineKind::kRocks : EngineKind::kMemory;
+      if (arguments->engine_name != "rocksdb" && arguments->engine_name != "memory") return false;
     } else {
       return false;
     }
@@ -106,7 +107,7 @@ bool RunCanary(const Arguments& arguments, const MutantName& mutant) {
 int Main(int argc, char** argv) {
   Arguments arguments;
   if (!Parse(argc, argv, &arguments)) {
-    std::fprintf(stderr, "usage: %s [--operations N] [--seed S] [--engine memory|rocks] [--canary NAME|all]\n",
+    std::fprintf(stderr, "usage: %s [--operations N] [--seed S] [--engine memory|rocksdb] [--canary NAME|all]\n",
                  argv[0]);
     return 2;
   }
