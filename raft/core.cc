@@ -66,7 +66,12 @@ void Core::Tick() {
   state.changed = true;
   if (state.campaign_at_once) return;  // TakeOutput campaigns
   if (auto* follower = std::get_if<Follower>(&state.role)) {
-    if (follower->Tick(state.node)) state.Campaign();
+    if (!follower->Tick(state.node)) return;
+    if (IsVoter(state.node.configuration, state.node.id)) {
+      state.Campaign();
+    } else {
+      follower->LoseLeader(state.node);
+    }
   } else if (auto* pre_candidate = std::get_if<PreCandidate>(&state.role)) {
     if (++pre_candidate->ticks >= pre_candidate->patience_ticks) state.Campaign();
   } else if (auto* candidate = std::get_if<Candidate>(&state.role)) {
@@ -78,9 +83,7 @@ void Core::Tick() {
 
 // Clients.
 
-ProposeResult Core::Propose(Bytes data) {
-  return ProposeBatch({&data, 1});
-}
+ProposeResult Core::Propose(Bytes data) { return ProposeBatch({&data, 1}); }
 
 ProposeResult Core::ProposeBatch(std::span<Bytes> batch) {
   auto* leader = std::get_if<Leader>(&state_->role);

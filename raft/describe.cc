@@ -49,7 +49,9 @@ struct DescribeBody {
   std::string operator()(const PreVoteReply& m) const {
     return "PreVoteReply for=" + Text(m.campaign_term) + (m.granted ? " granted" : " refused");
   }
-  std::string operator()(const ReadIndexRequest& m) const { return "ReadIndexRequest round=" + std::to_string(m.round); }
+  std::string operator()(const ReadIndexRequest& m) const {
+    return "ReadIndexRequest round=" + std::to_string(m.round);
+  }
   std::string operator()(const ReadIndexReply& m) const {
     return "ReadIndexReply round=" + std::to_string(m.round) + " index=" + Text(m.index);
   }
@@ -61,10 +63,14 @@ struct DescribeBody {
 
 const char* RoleName(Role role) {
   switch (role) {
-    case Role::kFollower: return "follower";
-    case Role::kPreCandidate: return "pre-candidate";
-    case Role::kCandidate: return "candidate";
-    case Role::kLeader: return "leader";
+    case Role::kFollower:
+      return "follower";
+    case Role::kPreCandidate:
+      return "pre-candidate";
+    case Role::kCandidate:
+      return "candidate";
+    case Role::kLeader:
+      return "leader";
   }
   return "?";
 }
@@ -90,9 +96,10 @@ std::string Describe(const Output& output) {
   const auto line = [&](const std::string& part) { text += part + "\n"; };
   for (const Message& message : output.send) line("send " + Describe(message));
   if (output.step) {
-    line("step " + Text(*output.step) +
-         (output.hard_state ? " term=" + Text(output.hard_state->term) + " vote=" + Text(output.hard_state->vote) : "") +
-         (output.append.empty() ? "" : " append " + List(output.append)));
+    line(
+        "step " + Text(*output.step) +
+        (output.hard_state ? " term=" + Text(output.hard_state->term) + " vote=" + Text(output.hard_state->vote) : "") +
+        (output.append.empty() ? "" : " append " + List(output.append)));
   }
   for (const Message& message : output.send_after_persist) line("  then send " + Describe(message));
   for (const LogFetch& fetch : output.fetch) {

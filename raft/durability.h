@@ -8,8 +8,8 @@
 //   2. The leader of term 3 overwrites it in memory: 5 has term 3 now and waits for step 2.
 //   3. Step 1 completes. The disk holds 5 of term 2, so calling index 5 durable would acknowledge an entry of term 3
 //      that a crash still loses.
-// So the step remembers index and term of its last entry. If the log still has that term there, the whole step is in the
-// log (log matching); otherwise only what lies below the lowest overwritten index is.
+// So the step remembers index and term of its last entry. If the log still has that term there, the whole step is in
+// the log (log matching); otherwise only what lies below the lowest overwritten index is.
 //
 // Waiting messages belong to the current term and are dropped when it changes: an acknowledgement of an older term may
 // speak of entries that never became durable.

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "raft/check.h"
-#include "raft/quorum.h"
 
 namespace regent::raft {
 namespace {
@@ -32,9 +31,9 @@ void Merge(Node& node, std::vector<Entry> entries) {
     break;
   }
   if (entry == entries.end() && !node.mutants.truncate_on_every_append) return;
-  const Index first = entry == entries.end() ? Index{entries.empty() ? log.last_index().value + 1
-                                                                     : entries.back().index.value + 1}
-                                             : entry->index;
+  const Index first = entry == entries.end()
+                          ? Index{entries.empty() ? log.last_index().value + 1 : entries.back().index.value + 1}
+                          : entry->index;
   if (first <= log.last_index()) {
     log.TruncateFrom(first);
     node.durability.Overwritten(first);
@@ -59,7 +58,13 @@ bool WellFormed(const AppendRequest& request, Term term) {
 bool Follower::Tick(const Node& node) {
   ++silent_ticks;
   reads.Tick(node.options.election_ticks);
-  return silent_ticks >= patience_ticks && IsVoter(node.configuration, node.id);
+  return silent_ticks >= patience_ticks;
+}
+
+void Follower::LoseLeader(Node& node) {
+  leader = kNobody;
+  silent_ticks = 0;
+  for (ReadId id : reads.FailAll()) node.pending.reads_failed.push_back(id);
 }
 
 void Follower::OnAppend(Node& node, NodeId from, AppendRequest request) {
@@ -93,10 +98,8 @@ void Follower::OnReadIndexReply(Node& node, NodeId from, const ReadIndexReply& r
 
 void Follower::OnPeerGone(Node& node, NodeId peer) {
   if (peer != leader) return;
-  leader = kNobody;
-  for (ReadId id : reads.FailAll()) node.pending.reads_failed.push_back(id);
-  const uint64_t delay = node.random.Below(uint64_t{node.options.peer_gone_ticks_max} + 1);
-  patience_ticks = std::min(patience_ticks, silent_ticks + static_cast<uint32_t>(delay));
+  LoseLeader(node);
+  patience_ticks = static_cast<uint32_t>(node.random.Below(uint64_t{node.options.peer_gone_ticks_max} + 1));
 }
 
 void Follower::Flush(Node& node) {

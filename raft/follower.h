@@ -12,13 +12,14 @@
 namespace regent::raft {
 
 struct Follower {
-  NodeId leader;               // kNobody: not known in this term
-  uint32_t silent_ticks = 0;   // since the leader was heard or a vote was granted
+  NodeId leader;                // kNobody: not known in this term
+  uint32_t silent_ticks = 0;    // since the leader was heard or a vote was granted
   uint32_t patience_ticks = 0;  // campaign at this much silence
   FollowerReads reads;
 
-  // True: campaign.
+  // True: the leader has been silent for too long.
   bool Tick(const Node& node);
+  void LoseLeader(Node& node);  // nobody is heard any more; reads fail
 
   // Candidates are ignored while the leader was heard within an election timeout (thesis, section 4.2.3).
   bool Sticky(const Node& node) const {

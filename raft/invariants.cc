@@ -34,7 +34,7 @@ void InvariantChecker::Fail(NodeId node, const std::string& what) {
 void InvariantChecker::Started(NodeId node, Index applied) {
   Run& run = runs_[node];
   run.commit = run.applied = applied;
-  run.term = {};
+  run.term = run.led = {};
   run.reads.clear();
 }
 
@@ -71,7 +71,8 @@ void InvariantChecker::CheckCore(const Observed& node, Run& run) {
   }
   if (const auto* leader = std::get_if<Leader>(&state.role)) {
     for (const auto& [id, peer] : leader->peers()) {
-      if (peer.in_flight.size() > state.node.options.in_flight_messages_max) Fail(core.id(), "too many appends in flight");
+      if (peer.in_flight.size() > state.node.options.in_flight_messages_max)
+        Fail(core.id(), "too many appends in flight");
       if (peer.match > core.last_index() || peer.next <= peer.match) Fail(core.id(), "progress: " + Describe(core));
     }
   }
@@ -100,7 +101,12 @@ void InvariantChecker::CheckLeader(const Observed& node) {
 void InvariantChecker::CheckLog(const Observed& node, Run& run) {
   const Core& core = *node.core;
   std::vector<Term>& seen = run.terms;
-  if (seen.size() > core.last_index().value) seen.resize(core.last_index().value);
+  const bool still_leads = core.role() == Role::kLeader && run.led == core.term();
+  run.led = core.role() == Role::kLeader ? core.term() : Term{};
+  if (seen.size() > core.last_index().value) {
+    if (still_leads) Fail(core.id(), "a leader's log shrinks to " + Text(core.last_index().value));
+    seen.resize(core.last_index().value);
+  }
   // From the newest back to the first place that is as it was: below it nothing has changed.
   const size_t seen_before = seen.size();
   seen.resize(core.last_index().value);
@@ -108,6 +114,7 @@ void InvariantChecker::CheckLog(const Observed& node, Run& run) {
     const Entry* entry = EntryAt(node, i);
     if (entry == nullptr) return Fail(core.id(), "no entry " + Text(i.value));
     if (i.value <= seen_before && seen[i.value - 1] == entry->term) break;
+    if (still_leads && i.value <= seen_before) Fail(core.id(), "a leader overwrites its entry " + Text(i.value));
     seen[i.value - 1] = entry->term;
     const Entry* previous = i.value - 1 > node.disk->base.value ? EntryAt(node, Index{i.value - 1}) : nullptr;
     if (previous == nullptr && i.value != 1) break;  // released: the entry before is not comparable
@@ -119,8 +126,7 @@ void InvariantChecker::CheckLog(const Observed& node, Run& run) {
   }
 }
 
-void InvariantChecker::CheckCommit(const Observed& node, Run& run,
-                                   const std::map<NodeId, const DurableState*>& disks) {
+void InvariantChecker::CheckCommit(const Observed& node, Run& run, const std::map<NodeId, const DurableState*>& disks) {
   const Core& core = *node.core;
   const Index first{run.commit.value + 1};
   run.commit = core.commit();
@@ -167,7 +173,8 @@ void InvariantChecker::Sent(const Message& message, const DurableState& sender) 
   const auto fail = [&](const std::string& why) { Fail(message.from, Describe(message) + ": " + why); };
   const MessageBody& body = message.body;
   // These two promise nothing: nobody adopts the term of the first, and the second tells a leader its own term.
-  const bool promises = !std::holds_alternative<PreVoteRequest>(body) && !std::holds_alternative<ReadIndexRequest>(body);
+  const bool promises =
+      !std::holds_alternative<PreVoteRequest>(body) && !std::holds_alternative<ReadIndexRequest>(body);
   if (promises && message.term > durable.term) fail("the term is not durable");
   if (message.term < durable.term) return;  // promises nothing any more
   if (const auto* accepted = std::get_if<AppendAccepted>(&body)) {

@@ -3,6 +3,7 @@
 // different times, an entry committed and later lost.
 //
 //   election safety       at most one leader per term
+//   leader append-only    a leader never shortens or overwrites its log
 //   log matching          (index, term) determines the entry and the one before it, in every log ever seen
 //   leader completeness   a new leader's log holds everything committed before
 //   state machine safety  every node applies the same entry at the same index: in order, once, committed, durable there
@@ -45,7 +46,7 @@ class InvariantChecker {
   // After every step: the nodes that are up, and all disks (those of crashed nodes count in quorums).
   void Check(std::span<const Observed> up, const std::map<NodeId, const DurableState*>& disks);
 
-  void Started(NodeId node, Index applied);  // also after a crash
+  void Started(NodeId node, Index applied);              // also after a crash
   void BeginsCommitted(std::span<const Entry> entries);  // a test that begins with a history: its committed log
   void Applied(NodeId node, const Entry& entry, const DurableState& disk);
   void Sent(const Message& message, const DurableState& sender);
@@ -63,9 +64,10 @@ class InvariantChecker {
   };
   struct Run {
     Term term;
+    Term led;  // the term in which it was last seen leading
     Index commit;
     Index applied;
-    std::vector<Term> terms;  // of the log as last seen, from index 1
+    std::vector<Term> terms;        // of the log as last seen, from index 1
     std::map<ReadId, Index> reads;  // floor of each
   };
 

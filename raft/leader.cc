@@ -140,7 +140,7 @@ void Leader::OnFetched(Node& node, const LogFetch& fetch, FetchResult result) {
                                          .commit = node.commit,
                                          .entries = std::move(entries)});
   peer.Sent(place.index, bytes);
-  if (peer.state == Progress::State::kReplicate) peer.before_next = place;
+  peer.before_next = place;  // what follows it on disk needs no second look at its term
 }
 
 void Leader::NeedSnapshot(Node& node, NodeId to, Progress& peer) {
@@ -188,7 +188,8 @@ void Leader::Flush(Node& node) {
 
 void Leader::SendAppends(Node& node, NodeId to, Progress& peer) {
   bool sent = false;
-  while (peer.next <= node.log.last_index() && peer.MaySendEntries(node.options) && SendOne(node, to, peer)) sent = true;
+  while (peer.next <= node.log.last_index() && peer.MaySendEntries(node.options) && SendOne(node, to, peer))
+    sent = true;
   // Without new entries the peer still learns of commits, and a nudge finds out what it missed.
   const Index tellable = std::min(node.commit, Index{peer.next.value - 1});
   const bool news = peer.state == Progress::State::kReplicate && peer.commit_sent < tellable;
@@ -222,7 +223,8 @@ void Leader::SendEmpty(Node& node, NodeId to, Progress& peer) {
     FetchFor(node, to, peer);
     return;
   }
-  node.SendNow(to, AppendRequest{.prev_index = Index{peer.next.value - 1}, .prev_term = *before, .commit = node.commit});
+  node.SendNow(to,
+               AppendRequest{.prev_index = Index{peer.next.value - 1}, .prev_term = *before, .commit = node.commit});
   if (peer.state == Progress::State::kProbe) peer.probe_out = true;
   peer.commit_sent = node.commit;
   peer.nudge = false;
@@ -242,7 +244,8 @@ void Leader::FetchFor(Node& node, NodeId to, Progress& peer) {
 }
 
 void Leader::FlushReads(Node& node) {
-  // Until an entry of this term is committed the commit index may be too low: an earlier leader may have committed more.
+  // Until an entry of this term is committed the commit index may be too low: an earlier leader may have committed
+  // more.
   if (node.commit < first_of_term_ && !node.mutants.read_before_own_term_commit) return;
   if (IsSoleVoter(node.configuration, node.id) || node.mutants.read_without_quorum) {
     Answer(node, reads_.TakeWaiting(node.commit));

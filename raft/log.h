@@ -20,7 +20,8 @@ namespace regent::raft {
 class Log {
  public:
   // `terms` and `tail` as in CoreStart.
-  Log(Index base, Term base_term, Index last, Term last_term, const std::vector<TermRun>& terms, std::vector<Entry> tail);
+  Log(Index base, Term base_term, Index last, Term last_term, const std::vector<TermRun>& terms,
+      std::vector<Entry> tail);
 
   Index base_index() const { return base_; }
   Index last_index() const { return last_; }

@@ -104,9 +104,9 @@ struct TimeoutNow {
   bool operator==(const TimeoutNow&) const = default;
 };
 
-using MessageBody = std::variant<AppendRequest, AppendAccepted, AppendRejected, Heartbeat, HeartbeatReply, VoteRequest,
-                                 VoteReply, PreVoteRequest, PreVoteReply, ReadIndexRequest, ReadIndexReply, InstallSnapshot,
-                                 TimeoutNow>;
+using MessageBody =
+    std::variant<AppendRequest, AppendAccepted, AppendRejected, Heartbeat, HeartbeatReply, VoteRequest, VoteReply,
+                 PreVoteRequest, PreVoteReply, ReadIndexRequest, ReadIndexReply, InstallSnapshot, TimeoutNow>;
 
 struct Message {
   NodeId from;

@@ -18,29 +18,30 @@ struct CoreOptions {
   bool pre_vote = true;
   bool check_quorum = true;  // a leader without quorum steps down; a node that hears its leader ignores candidates
 
-  uint64_t step_bytes_max = 16 << 20;               // data of one durable step (always at least one entry)
-  uint64_t append_message_bytes_max = 1 << 20;      // data of one AppendRequest (always at least one entry)
-  uint32_t in_flight_messages_max = 512;            // AppendRequests with entries a peer has not acknowledged
-  uint64_t in_flight_bytes_max = 64 << 20;          // their data (always at least one message)
-  uint64_t apply_bytes_max = 4 << 20;               // data handed out for apply and not yet reported applied
-  uint64_t memory_tail_bytes_max = 64 << 20;        // committed and durable entries kept for slow peers
-  uint64_t uncommitted_bytes_max = 256 << 20;       // proposals of this leader that are not committed; full: refused
-  uint32_t reads_max = 65536;                       // reads waiting for an index; full: refused
+  uint64_t step_bytes_max = 16 << 20;           // data of one durable step (always at least one entry)
+  uint64_t append_message_bytes_max = 1 << 20;  // data of one AppendRequest (always at least one entry)
+  uint32_t in_flight_messages_max = 512;        // AppendRequests with entries a peer has not acknowledged
+  uint64_t in_flight_bytes_max = 64 << 20;      // their data (always at least one message)
+  uint64_t apply_bytes_max = 4 << 20;           // data handed out for apply and not yet reported applied
+  uint64_t memory_tail_bytes_max = 64 << 20;    // committed and durable entries kept for slow peers
+  uint64_t uncommitted_bytes_max = 256 << 20;   // proposals of this leader that are not committed; full: refused
+  uint32_t reads_max = 65536;                   // reads waiting for an index; full: refused
 };
 
-// Planted bugs: each breaks one rule on purpose, so that tests prove that the checkers find it. Never set in production.
+// Planted bugs: each breaks one rule on purpose, so that tests prove that the checkers find it. Never set in
+// production.
 struct CoreMutants {
-  bool commit_earlier_terms_by_count = false;    // figure 8 of the paper
-  bool read_before_own_term_commit = false;      // answers ReadIndex before the term's no-op is committed
-  bool read_without_quorum = false;              // a leader trusts itself
-  bool acknowledge_before_persist = false;       // replies do not wait for the disk
-  bool vote_twice = false;                       // forgets whom it voted for in this term
-  bool vote_for_shorter_log = false;             // skips the up-to-date check
-  bool count_own_unpersisted_entries = false;    // the leader counts itself at append
-  bool persisted_without_term_check = false;     // the ABA check is off
-  bool append_without_log_matching = false;      // the previous entry is not compared
-  bool truncate_on_every_append = false;         // drops what follows the entries of a late, shorter append
-  bool apply_before_persist = false;             // committed entries are applied before they are durable here
+  bool commit_earlier_terms_by_count = false;  // figure 8 of the paper
+  bool read_before_own_term_commit = false;    // answers ReadIndex before the term's no-op is committed
+  bool read_without_quorum = false;            // a leader trusts itself
+  bool acknowledge_before_persist = false;     // replies do not wait for the disk
+  bool vote_twice = false;                     // forgets whom it voted for in this term
+  bool vote_for_shorter_log = false;           // skips the up-to-date check
+  bool count_own_unpersisted_entries = false;  // the leader counts itself at append
+  bool persisted_without_term_check = false;   // the ABA check is off
+  bool append_without_log_matching = false;    // the previous entry is not compared
+  bool truncate_on_every_append = false;       // drops what follows the entries of a late, shorter append
+  bool apply_before_persist = false;           // committed entries are applied before they are durable here
 };
 
 // What a node knows when it starts. Everything here is durable.
@@ -52,7 +53,7 @@ struct CoreStart {
   Term base_term;
   Index last_index;  // base_index and base_term when the log is empty
   Term last_term;
-  Index applied;     // in the state machine, durable or not; >= base_index
+  Index applied;  // in the state machine, durable or not; >= base_index
   // The terms of the entries in (applied, last_index], in order; the first run may begin at or below applied + 1. A
   // node that is the only voter may leave it empty: it reads the entries when it applies them.
   std::vector<TermRun> terms;

@@ -3,7 +3,8 @@
 // The owner handles the parts of one Output in this order:
 //   1. `send`: hand over to the transport now.
 //   2. `step`: give {hard_state, append, send_after_persist} to the log: hard_state is saved first, then `append`; when
-//      both are durable send `send_after_persist`, then call Core::Persisted(step). Until then no Output carries a step.
+//      both are durable send `send_after_persist`, then call Core::Persisted(step). Until then no Output carries a
+//      step.
 //   3. `fetch`: read from the log, answer with Core::Fetched. Entries of an outstanding step are never fetched.
 //   4. `apply`: give to the state machine in order; call Core::Applied as it gets on.
 //   5. `reads`, `reads_failed`: a read may run once its index is applied.
@@ -76,7 +77,7 @@ struct Output {
   std::vector<Entry> apply;  // committed and durable here; in order, once; bounded in bytes
   std::vector<Read> reads;
   std::vector<ReadId> reads_failed;  // the outcome is "try again": no leader, or leadership lost
-  std::optional<RoleChange> role;    // differs from the last one; the owner starts with {initial term, nobody, follower}
+  std::optional<RoleChange> role;  // differs from the last one; the owner starts with {initial term, nobody, follower}
 };
 
 }  // namespace regent::raft

@@ -7,11 +7,13 @@ namespace regent::raft {
 bool Progress::MaySendEntries(const CoreOptions& options) const {
   if (fetching) return false;
   switch (state) {
-    case State::kProbe: return !probe_out;
+    case State::kProbe:
+      return !probe_out;
     case State::kReplicate:
       return in_flight.empty() ||
              (in_flight.size() < options.in_flight_messages_max && in_flight_bytes < options.in_flight_bytes_max);
-    case State::kSnapshot: return false;
+    case State::kSnapshot:
+      return false;
   }
   return false;
 }

@@ -5,8 +5,8 @@
 //   kReplicate  entries are sent ahead of acknowledgements, bounded in messages and bytes
 //   kSnapshot   the log no longer holds what the node needs: nothing is sent until SnapshotReported
 //
-// Losses are found by the next append (its previous entry is missing there, it is rejected) or, when nothing follows, by
-// the empty append after the answer to a heartbeat.
+// Losses are found by the next append (its previous entry is missing there, it is rejected) or, when nothing follows,
+// by the empty append after the answer to a heartbeat.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,8 @@ struct Progress {
   bool probe_out = false;
   bool nudge = false;  // send an append even if it is empty: the node may have missed the last one
   bool recently_heard = false;
-  uint64_t read_context = 0;         // newest round of reads it confirmed
-  std::deque<InFlight> in_flight;    // kReplicate: appends with entries, oldest first
+  uint64_t read_context = 0;       // newest round of reads it confirmed
+  std::deque<InFlight> in_flight;  // kReplicate: appends with entries, oldest first
   uint64_t in_flight_bytes = 0;
   bool fetching = false;             // a LogFetch for it is out
   std::optional<Place> before_next;  // the term of the entry before one that only the disk holds

@@ -12,8 +12,8 @@ namespace regent::raft {
 bool IsVoter(const Configuration& configuration, NodeId id);  // in either half
 bool IsSoleVoter(const Configuration& configuration, NodeId id);
 
-// The largest value that a quorum has reached: the committed index from the nodes' matching indexes, the confirmed round
-// of reads from their acknowledged rounds. UINT64_MAX without voters.
+// The largest value that a quorum has reached: the committed index from the nodes' matching indexes, the confirmed
+// round of reads from their acknowledged rounds. UINT64_MAX without voters.
 uint64_t ReachedByQuorum(const Configuration& configuration, const std::function<uint64_t(NodeId)>& value_of);
 
 enum class VoteOutcome : uint8_t { kPending, kWon, kLost };

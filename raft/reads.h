@@ -1,13 +1,14 @@
 // Linearizable reads by ReadIndex (thesis, section 6.4).
 //
-// The leader gathers reads into rounds. A round fixes the commit index when it starts and sends its number, the context,
-// with heartbeats; it is confirmed when a quorum has answered a heartbeat with that context or a later one: each of
-// those answers was given after the round started, in the leader's term, so no later leader had been elected by then.
-// Contexts only grow within a term, a repeated or late answer can confirm only what it proves, and a lost heartbeat is
-// made good by the next one.
+// The leader gathers reads into rounds. A round fixes the commit index when it starts and sends its number, the
+// context, with heartbeats; it is confirmed when a quorum has answered a heartbeat with that context or a later one:
+// each of those answers was given after the round started, in the leader's term, so no later leader had been elected by
+// then. Contexts only grow within a term, a repeated or late answer can confirm only what it proves, and a lost
+// heartbeat is made good by the next one.
 //
-// A follower gathers reads into rounds, too, and asks the leader for an index. A round's number is never used twice, not
-// even after a restart (the numbers begin at a random place), so an answer to an old request cannot satisfy a new read.
+// A follower gathers reads into rounds, too, and asks the leader for an index. A round's number is never used twice,
+// not even after a restart (the numbers begin at a random place), so an answer to an old request cannot satisfy a new
+// read.
 #pragma once
 
 #include <cstdint>

@@ -21,7 +21,8 @@ void Core::Step(Message message) {
   State& state = *state_;
   if (message.to != id() || message.from == id() || message.from == kNobody) return;  // not for a correct sender to do
   state.changed = true;
-  if (const auto* request = std::get_if<PreVoteRequest>(&message.body)) return state.OnPreVoteRequest(message, *request);
+  if (const auto* request = std::get_if<PreVoteRequest>(&message.body))
+    return state.OnPreVoteRequest(message, *request);
   if (const auto* reply = std::get_if<PreVoteReply>(&message.body)) return state.OnPreVoteReply(message, *reply);
   if (message.term < state.node.term()) return state.OnLowerTerm(message);
   if (message.term > state.node.term()) {
@@ -52,8 +53,10 @@ void Core::State::Dispatch(Message message) {
   // What is left goes to the leader of this term; an answer may come when it has stepped down.
   auto* leader = std::get_if<Leader>(&role);
   if (leader == nullptr) return;
-  if (const auto* accepted = std::get_if<AppendAccepted>(&message.body)) leader->OnAppendAccepted(node, from, *accepted);
-  if (const auto* rejected = std::get_if<AppendRejected>(&message.body)) leader->OnAppendRejected(node, from, *rejected);
+  if (const auto* accepted = std::get_if<AppendAccepted>(&message.body))
+    leader->OnAppendAccepted(node, from, *accepted);
+  if (const auto* rejected = std::get_if<AppendRejected>(&message.body))
+    leader->OnAppendRejected(node, from, *rejected);
   if (const auto* reply = std::get_if<HeartbeatReply>(&message.body)) leader->OnHeartbeatReply(node, from, *reply);
   if (const auto* read = std::get_if<ReadIndexRequest>(&message.body)) {
     // Without room the follower asks again after an election timeout.
@@ -106,9 +109,12 @@ void Core::State::OnPreVoteReply(const Message& message, const PreVoteReply& rep
   auto* candidate = std::get_if<PreCandidate>(&role);
   if (candidate == nullptr || reply.campaign_term.value != node.term().value + 1) return;
   switch (candidate->OnReply(node, message.from, reply.granted)) {
-    case VoteOutcome::kWon: return BecomeCandidate();
-    case VoteOutcome::kLost: return BecomeFollower(node.term(), kNobody);
-    case VoteOutcome::kPending: return;
+    case VoteOutcome::kWon:
+      return BecomeCandidate();
+    case VoteOutcome::kLost:
+      return BecomeFollower(node.term(), kNobody);
+    case VoteOutcome::kPending:
+      return;
   }
 }
 
@@ -129,9 +135,12 @@ void Core::State::OnVoteReply(NodeId from, const VoteReply& reply) {
   auto* candidate = std::get_if<Candidate>(&role);
   if (candidate == nullptr) return;
   switch (candidate->OnReply(node, from, reply.granted)) {
-    case VoteOutcome::kWon: return BecomeLeader();
-    case VoteOutcome::kLost: return BecomeFollower(node.term(), kNobody);
-    case VoteOutcome::kPending: return;
+    case VoteOutcome::kWon:
+      return BecomeLeader();
+    case VoteOutcome::kLost:
+      return BecomeFollower(node.term(), kNobody);
+    case VoteOutcome::kPending:
+      return;
   }
 }
 

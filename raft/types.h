@@ -28,9 +28,10 @@ using ReadId = Number<struct ReadIdTag>;  // a linearizable read, named by the o
 
 inline constexpr NodeId kNobody{};
 
-// Bytes that never change, shared by copying: one command lies at the same moment in the memory tail, in a batch for the
-// log, in a batch for the state machine and in messages, on several threads. Converts to and from what strings convert
-// to. (Measured for batches of 100 with three holders: 64-256 bytes 1.6-4.6 times, 16 KiB 4-30 times cheaper than copies.)
+// Bytes that never change, shared by copying: one command lies at the same moment in the memory tail, in a batch for
+// the log, in a batch for the state machine and in messages, on several threads. Converts to and from what strings
+// convert to. (Measured for batches of 100 with three holders: 64-256 bytes 1.6-4.6 times, 16 KiB 4-30 times cheaper
+// than copies.)
 class Bytes {
  public:
   Bytes() = default;

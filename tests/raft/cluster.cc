@@ -206,7 +206,8 @@ void Cluster::Release(uint64_t id, Index through) {
   DurableState& disk = hosts_.at(id).disk;
   if (through <= disk.base || through > disk.last()) return;
   disk.base_term = disk.At(through)->term;
-  disk.entries.erase(disk.entries.begin(), disk.entries.begin() + static_cast<ptrdiff_t>(through.value - disk.base.value));
+  disk.entries.erase(disk.entries.begin(),
+                     disk.entries.begin() + static_cast<ptrdiff_t>(through.value - disk.base.value));
   disk.base = through;
 }
 

@@ -33,7 +33,7 @@ class Cluster {
   struct Host {
     NodeId id;
     DurableState disk;
-    Index applied_durable;  // what the state machine finds after a crash
+    Index applied_durable;       // what the state machine finds after a crash
     std::unique_ptr<Core> core;  // null: down
     std::optional<Output> step;  // given to the log, not durable yet
     std::deque<LogFetch> fetches;
@@ -66,8 +66,8 @@ class Cluster {
   void PeerGone(uint64_t id, uint64_t peer);
 
   // The owner's work, one kind at a time.
-  Output Take(uint64_t id);            // TakeOutput; its parts wait in the host and in the network
-  bool Persist(uint64_t id);           // the step becomes durable, its messages leave
+  Output Take(uint64_t id);   // TakeOutput; its parts wait in the host and in the network
+  bool Persist(uint64_t id);  // the step becomes durable, its messages leave
   bool Apply(uint64_t id, size_t entries_max = SIZE_MAX);
   bool AnswerFetch(uint64_t id);
   // Delivers, repeats or loses network()[position]. A message to a node that is down or cut off is lost.

@@ -54,7 +54,8 @@ TEST(Durability, AReplyThatBecameTrueWhileAStepWasOutLeavesWithoutANewOne) {
 TEST(Durability, AcknowledgementsOfATurnAreOneMessage) {
   Bench bench({});
   for (uint64_t i = 1; i <= 3; ++i) {
-    bench.Step(2, 1, AppendRequest{.prev_index = {i - 1}, .prev_term = {i > 1}, .entries = {{.index = {i}, .term = {1}}}});
+    bench.Step(2, 1,
+               AppendRequest{.prev_index = {i - 1}, .prev_term = {i > 1}, .entries = {{.index = {i}, .term = {1}}}});
   }
   const auto accepted = Bodies<AppendAccepted>(bench.core().TakeOutput().send_after_persist);
   ASSERT_EQ(accepted.size(), 1u);

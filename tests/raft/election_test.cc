@@ -262,6 +262,15 @@ TEST(Election, ALearnerNeverCampaignsAndStillAnswersCandidates) {
   EXPECT_TRUE(Bodies<VoteReply>(bench.Drain().send).at(0).granted);
 }
 
+TEST(Election, ALearnerThatHearsNobodyForgetsItsLeader) {
+  Bench bench({.id = 4, .configuration = MakeConfiguration(3, 1)});
+  bench.Step(2, 1, Heartbeat{});
+  bench.core().ReadIndex({1});
+  for (int i = 0; i < 20; ++i) bench.core().Tick();
+  EXPECT_EQ(bench.core().leader(), kNobody);
+  EXPECT_EQ(bench.Drain().reads_failed.size(), 1u);
+}
+
 TEST(Election, ALeaderThatIsGoneEndsStickinessOnlyInItsTerm) {
   Bench bench({});
   bench.Step(2, 3, Heartbeat{});

@@ -15,7 +15,8 @@ namespace {
 ClusterOptions RandomCluster(Random& random, const ExploreOptions& options) {
   const uint64_t sizes[] = {1, 2, 3, 3, 3, 3, 3, 4, 5, 5};
   ClusterOptions cluster;
-  cluster.configuration = MakeConfiguration(sizes[random.Below(std::size(sizes))], random.Below(4) == 0 ? 1 : 0);
+  const uint64_t voters = sizes[random.Below(std::size(sizes))];
+  cluster.configuration = MakeConfiguration(voters, random.Below(4) == 0 ? 1 : 0);
   if (random.Below(8) == 0 && cluster.configuration.voters.size() > 2) {  // in the middle of a joint change
     cluster.configuration.outgoing_voters = {{1}, {2}};
     cluster.configuration.voters.erase(cluster.configuration.voters.begin());
@@ -73,12 +74,12 @@ class Explorer {
   bool Healthy() const { return const_cast<Cluster&>(cluster_).checker().violations().empty() && broken_.empty(); }
 
   void OneStep() {
-    const Action actions[] = {
-        {22, &Explorer::Tick},     {50, &Explorer::Take},          {30, &Explorer::Persist}, {90, &Explorer::Deliver},
-        {15, &Explorer::Apply},    {10, &Explorer::AnswerFetch},   {16, &Explorer::Propose}, {8, &Explorer::Read},
-        {crash_weight_, &Explorer::Crash}, {20, &Explorer::Restart}, {2, &Explorer::Cut},     {1, &Explorer::Heal},
-        {1, &Explorer::PeerGone},  {2, &Explorer::Release},        {5, &Explorer::Campaign},  {6, &Explorer::Settle},
-        {3, &Explorer::Strand}};
+    const Action actions[] = {{22, &Explorer::Tick},    {50, &Explorer::Take},   {30, &Explorer::Persist},
+                              {90, &Explorer::Deliver}, {15, &Explorer::Apply},  {10, &Explorer::AnswerFetch},
+                              {16, &Explorer::Propose}, {8, &Explorer::Read},    {crash_weight_, &Explorer::Crash},
+                              {20, &Explorer::Restart}, {2, &Explorer::Cut},     {1, &Explorer::Heal},
+                              {1, &Explorer::PeerGone}, {2, &Explorer::Release}, {5, &Explorer::Campaign},
+                              {6, &Explorer::Settle},   {3, &Explorer::Strand}};
     uint64_t sum = 0;
     for (const Action& action : actions) sum += action.weight;
     uint64_t chosen = random_.Below(sum);
@@ -314,9 +315,9 @@ class Explorer {
         if (const auto* proposed = std::get_if<Proposed>(&result)) wanted = proposed->index;
         continue;
       }
-      const bool done = wanted != Index{} && std::all_of(cluster_.hosts().begin(), cluster_.hosts().end(), [&](auto& pair) {
-        return pair.second.core->applied() >= wanted;
-      });
+      const bool done =
+          wanted != Index{} && std::all_of(cluster_.hosts().begin(), cluster_.hosts().end(),
+                                           [&](auto& pair) { return pair.second.core->applied() >= wanted; });
       if (done) return;
     }
     if (Healthy()) broken_.push_back("no progress after the faults stopped:\n" + cluster_.Status());

@@ -1,6 +1,7 @@
 // Random schedules, and the planted bugs they must find.
 //
 //   REGENT_RAFT_SEEDS=100000   how many seeds
+//   REGENT_RAFT_STEPS=5000     how long each schedule is
 //   REGENT_RAFT_SEED=17        replays one with a trace
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -23,22 +24,42 @@ uint64_t FromEnvironment(const char* name, uint64_t fallback) {
 TEST(Explorer, FindsNothingBrokenInRandomSchedules) {
   const uint64_t replay = FromEnvironment("REGENT_RAFT_SEED", 0);
   const uint64_t seeds = replay != 0 ? 1 : FromEnvironment("REGENT_RAFT_SEEDS", 2500);
+  const auto steps = static_cast<uint32_t>(FromEnvironment("REGENT_RAFT_STEPS", 400));
   Coverage coverage;
   for (uint64_t seed = replay != 0 ? replay : 1, i = 0; i < seeds; ++seed, ++i) {
-    const auto broken = Explore({.seed = seed, .trace = replay != 0}, coverage);
+    const auto broken = Explore({.seed = seed, .steps = steps, .trace = replay != 0}, coverage);
     for (const std::string& what : broken) ADD_FAILURE() << what;
-    ASSERT_TRUE(broken.empty()) << "replay: REGENT_RAFT_SEED=" << seed << " raft_tests --gtest_filter='Explorer.Finds*'";
+    ASSERT_TRUE(broken.empty()) << "replay: REGENT_RAFT_SEED=" << seed
+                                << " raft_tests --gtest_filter='Explorer.Finds*'";
   }
-  for (const auto& [what, count] : coverage) std::printf("  %-24s %llu\n", what.c_str(), static_cast<unsigned long long>(count));
+  for (const auto& [what, count] : coverage)
+    std::printf("  %-24s %llu\n", what.c_str(), static_cast<unsigned long long>(count));
   std::printf("  %llu seeds, 0 violations: the true rate is below %.2g per seed (95 %%)\n",
               static_cast<unsigned long long>(seeds), 3.0 / static_cast<double>(seeds));
   if (replay != 0) return;
-  for (const char* what : {"leaders", "commits", "crashes", "steps torn", "steps persisted", "truncations", "conflicts",
-                           "messages lost", "messages repeated", "messages reordered", "appends rejected", "cuts",
-                           "peer gone", "reads answered", "reads failed", "reads refused", "fetches for apply",
-                           "fetches for peers", "releases", "group commits", "pre-votes", "leaders stranded", "entries applied",
-                           "proposals", "proposals refused", "proposals refused full"}) {
+  for (const char* what : {"leaders",           "commits",
+                           "crashes",           "steps torn",
+                           "steps persisted",   "truncations",
+                           "conflicts",         "messages lost",
+                           "messages repeated", "messages reordered",
+                           "appends rejected",  "cuts",
+                           "peer gone",         "reads answered",
+                           "reads failed",      "reads refused",
+                           "fetches for apply", "fetches for peers",
+                           "releases",          "group commits",
+                           "pre-votes",         "leaders stranded",
+                           "entries applied",   "proposals",
+                           "proposals refused", "proposals refused full"}) {
     EXPECT_GT(coverage[what], 0u) << what << " never happened";
+  }
+}
+
+TEST(Explorer, TheSameSeedGivesTheSameSchedule) {
+  for (uint64_t seed = 1; seed <= 25; ++seed) {
+    Coverage first, second;
+    Explore({.seed = seed}, first);
+    Explore({.seed = seed}, second);
+    EXPECT_EQ(first, second) << seed;
   }
 }
 
@@ -51,6 +72,7 @@ class ExplorerCanary : public testing::TestWithParam<Mutant> {};
 
 // In a process of its own: a mutant may also be stopped by a check of the core, which counts as found.
 TEST_P(ExplorerCanary, IsFound) {
+  std::fflush(stdout);
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
@@ -59,7 +81,8 @@ TEST_P(ExplorerCanary, IsFound) {
     for (uint64_t seed = 1; seed <= 10000; ++seed) {
       const auto broken = Explore({.seed = seed, .mutants = GetParam().mutants, .demand_progress = false}, coverage);
       if (broken.empty()) continue;
-      std::printf("  %s: seed %llu: %s\n", GetParam().name, static_cast<unsigned long long>(seed), broken.front().c_str());
+      std::printf("  %s: seed %llu: %s\n", GetParam().name, static_cast<unsigned long long>(seed),
+                  broken.front().c_str());
       std::fflush(stdout);
       _exit(0);
     }

@@ -1,5 +1,5 @@
-// Runs every script of tests/raft/golden and compares what it prints. To rewrite them after a wanted change, and to read
-// the difference before committing it: REGENT_REWRITE=1 build/dev/tests/raft/raft_tests --gtest_filter='Golden*'
+// Runs every script of tests/raft/golden and compares what it prints. To rewrite them after a wanted change, and to
+// read the difference before committing it: REGENT_REWRITE=1 build/dev/tests/raft/raft_tests --gtest_filter='Golden*'
 #include <gtest/gtest.h>
 
 #include <algorithm>

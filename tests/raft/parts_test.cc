@@ -21,7 +21,8 @@ TEST(Quorum, IsTheBestValueThatAMajorityReached) {
     // By definition: the largest v such that more than half have at least v.
     uint64_t expected = 0;
     for (uint64_t v = 0; v < 6; ++v) {
-      const auto count = static_cast<uint64_t>(std::count_if(values.begin(), values.end(), [&](uint64_t x) { return x >= v; }));
+      const auto count =
+          static_cast<uint64_t>(std::count_if(values.begin(), values.end(), [&](uint64_t x) { return x >= v; }));
       if (2 * count > size) expected = v;
     }
     EXPECT_EQ(ReachedByQuorum(MakeConfiguration(size), [&](NodeId id) { return values[id.value - 1]; }), expected);

@@ -155,7 +155,8 @@ bool Script::ExecuteClients(const Command& command) {
     for (size_t i = 1; i < command.words.size(); ++i) {
       const ProposeResult result = cluster_->Propose(id, command.words[i]);
       if (const auto* refused = std::get_if<Refused>(&result)) {
-        out_ += command.words[i] + (refused->reason == Refused::Reason::kFull ? ": refused, full" : ": refused, not leader") +
+        out_ += command.words[i] +
+                (refused->reason == Refused::Reason::kFull ? ": refused, full" : ": refused, not leader") +
                 ", leader=" + std::to_string(refused->leader.value) + "\n";
       }
     }
@@ -192,7 +193,9 @@ bool Script::ExecuteNetwork(const Command& command) {
   if (command.name != "deliver" && command.name != "drop" && command.name != "repeat") return false;
   const uint64_t from = command.Id(0);
   const uint64_t to = command.Id(1);
-  const auto wanted = [&](const Message& m) { return (from == 0 || m.from.value == from) && (to == 0 || m.to.value == to); };
+  const auto wanted = [&](const Message& m) {
+    return (from == 0 || m.from.value == from) && (to == 0 || m.to.value == to);
+  };
   std::vector<Message>& network = cluster_->network();
   size_t found = 0;
   const size_t count = network.size();

@@ -8,7 +8,8 @@
 //
 // Commands (ids are node numbers):
 //   cluster voters=3 [learners=0] [outgoing=1,2] [seed=1] [prevote=off] [checkquorum=off] [election=10] [heartbeat=1]
-//           [append-bytes=] [in-flight=] [in-flight-bytes=] [apply-bytes=] [tail-bytes=] [uncommitted-bytes=] [step-bytes=]
+//           [append-bytes=] [in-flight=] [in-flight-bytes=] [apply-bytes=] [tail-bytes=] [uncommitted-bytes=]
+//           [step-bytes=]
 //   disk 1 terms=1,1,2 [term=2] [vote=0] [applied=0] [tail=0]   restarts node 1 with this disk
 //   tick 1 [n] | campaign 1 | elect 1 (quiet) | gone 1 2 (the connections of 2 closed, says 1)
 //   propose 1 a b | read 1 7
