@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kSegmentSuffix = ".log";
 constexpr std::string_view kSparePrefix = "spare-";
 constexpr size_t kDigits = 16;
-constexpr uint64_t kFillStepBytes = 1 << 20;
+constexpr uint64_t kFillStepBytes = 256 << 10;  // an append that arrives meanwhile waits for its sync
 
 std::string ToHex(uint64_t number) {
   std::string text(kDigits, '0');

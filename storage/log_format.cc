@@ -116,6 +116,7 @@ std::optional<Record> DecodeRecord(std::string_view bytes, uint64_t seed, LogPos
   record.kind = static_cast<RecordKind>(kind);
   record.term = GetU64(at + 8);
   record.index = GetU64(at + 16);
+  if (record.index > kLogIndexMax) return std::nullopt;
   record.payload = bytes.substr(kRecordHeaderBytes, payload_bytes);
   record.offset = where.offset;
   record.bytes = record_bytes;
@@ -133,6 +134,7 @@ void BatchEncoder::Begin(uint64_t seed, LogPosition where) {
 
 void BatchEncoder::Add(RecordKind kind, uint64_t term, uint64_t index, std::string_view payload) {
   CHECK_LE(payload.size(), kPayloadBytesMax) << "entry " << index;
+  CHECK_LE(index, kLogIndexMax);
   const uint64_t start = buffer_.size();
   const uint64_t record_bytes = RecordBytes(payload.size());
   if (buffer_.capacity() < start + record_bytes) buffer_.reserve(std::max(start + record_bytes, 2 * start));

@@ -28,7 +28,7 @@
 //   record-header := at 0   checksum  u32   of seed, sequence, offset of the record, bytes [4,32), payload, padding
 //                    at 4   bytes     u32   of the payload   32 bytes
 //                    at 8   term      u64
-//                    at 16  index     u64
+//                    at 16  index     u64   at most 2^62
 //                    at 24  kind      u8    1 normal entry, 2 configuration entry, 3 base, 4 filler
 //                    at 25  zero      7 bytes
 //   mark          := batch(filler)? batch()                   a batch without records at the start of a page of 4096
@@ -75,6 +75,7 @@ inline constexpr uint64_t kSegmentHeaderBytes = 4096;
 inline constexpr uint64_t kBatchHeaderBytes = 56;
 inline constexpr uint64_t kRecordHeaderBytes = 32;
 inline constexpr uint64_t kPayloadBytesMax = 1 << 30;
+inline constexpr uint64_t kLogIndexMax = uint64_t{1} << 62;  // so that counting on from an index never overflows
 
 // A place in the log as a whole.
 struct LogPosition {

@@ -57,14 +57,21 @@ bool DecodeRecords(std::string_view batch, const BatchHeader& header, uint64_t s
   return checksum == header.records_checksum;
 }
 
+// Where the last byte that is not zero ends; 0 when there is none. By words: there are megabytes of zeroes.
+size_t ContentBytes(std::string_view piece) {
+  size_t end = piece.size();
+  while (end >= 8 && GetU64(piece.data() + end - 8) == 0) end -= 8;
+  while (end > 0 && piece[end - 1] == '\0') --end;
+  return end;
+}
+
 // The end of the last byte that is not zero, from `start` on; `start` when there is none.
 absl::StatusOr<uint64_t> EndOfContent(FileWindow& window, uint64_t start) {
   uint64_t end = start;
   for (uint64_t at = start; at < window.size();) {
     REGENT_ASSIGN_OR_RETURN(const std::string_view piece, window.At(at, kSectorBytes));
     if (piece.empty()) break;
-    const size_t last = piece.find_last_not_of('\0');
-    if (last != std::string_view::npos) end = at + last + 1;
+    if (const size_t content_bytes = ContentBytes(piece); content_bytes > 0) end = at + content_bytes;
     at += piece.size();
   }
   return end;

@@ -10,8 +10,8 @@
 namespace regent::storage {
 namespace {
 
-constexpr uint64_t kFillStepBytes = 1 << 20;
-constexpr uint64_t kBroughtAlongBytes = 512 << 10;
+constexpr uint64_t kFillStepBytes = 256 << 10;  // an append that arrives meanwhile waits for its sync
+constexpr uint64_t kBroughtAlongBytes = 256 << 10;
 
 }  // namespace
 

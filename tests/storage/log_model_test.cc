@@ -11,19 +11,20 @@
 namespace regent::testing {
 namespace {
 
-void RunModel(uint64_t seed, uint64_t operations) {
+void RunModel(uint64_t seed, uint64_t operations, storage::LogOptions options, LogWorkload workload,
+              uint64_t* segments_max = nullptr) {
   SCOPED_TRACE("seed " + std::to_string(seed));
   MemoryDisk disk;
   ASSERT_TRUE(disk.CreateFolder(kTestFolder).ok());
-  storage::LogOptions options = SmallLogOptions();
   OpenedLog opened = OpenLog(disk, options);
   ASSERT_TRUE(opened.status.ok()) << opened.status;
   EXPECT_TRUE(opened.recovered.created);
-  LogDriver driver(seed, {});
+  LogDriver driver(seed, workload);
   for (uint64_t i = 0; i < operations; ++i) {
     const absl::Status done = driver.Step(*opened.log);
     ASSERT_TRUE(done.ok()) << done;
     ASSERT_EQ(opened.log->last_index().value, driver.acknowledged().last_index());
+    if (segments_max != nullptr) *segments_max = std::max<uint64_t>(*segments_max, SegmentPaths(disk).size());
     if (driver.Random(25) != 0) continue;
     ++options.seed;
     opened.log.reset();
@@ -36,7 +37,16 @@ void RunModel(uint64_t seed, uint64_t operations) {
 }
 
 TEST(LogModel, TheLogHoldsWhatAVectorHoldsOverManyRestarts) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) RunModel(seed, 600);
+  for (uint64_t seed = 1; seed <= 20; ++seed) RunModel(seed, 600, SmallLogOptions(), {});
+}
+
+TEST(LogModel, SegmentsOfFourMebibytesAreFilledUpToTheThirdAndBeyond) {
+  storage::LogOptions options;
+  options.segment_bytes = 4 << 20;
+  uint64_t segments_max = 0;
+  RunModel(1, 300, options, {.release = 2, .reset = 0, .payload_bytes_max = 100'000, .large_payload_bytes = 5 << 20},
+           &segments_max);
+  EXPECT_GE(segments_max, 3u);
 }
 
 TEST(LogModel, SegmentsComeAndGoSoThatTheDiskUseStaysBounded) {
