@@ -1,5 +1,5 @@
 // What an append costs on the disk under the temporary folder, beside a bare write and sync of as many bytes. It prints
-// and judges nothing. REGENT_BENCH_FOLDER chooses the disk, REGENT_BENCH_BATCHES the length.
+// and judges nothing. REGENT_BENCH_FOLDER chooses the disk, REGENT_BENCH_BATCHES and REGENT_BENCH_MIB the length.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -22,6 +22,18 @@ using Clock = std::chrono::steady_clock;
 
 constexpr size_t kBatchBytes = 2304;
 
+uint64_t NumberFrom(const char* variable, uint64_t otherwise) {
+  const char* given = std::getenv(variable);
+  return given != nullptr ? std::strtoull(given, nullptr, 10) : otherwise;
+}
+
+std::string NewFolder() {
+  const char* given = std::getenv("REGENT_BENCH_FOLDER");
+  std::string folder = (given != nullptr ? std::string(given) : ::testing::TempDir()) + "/regent-bench-XXXXXX";
+  EXPECT_NE(::mkdtemp(folder.data()), nullptr);
+  return folder;
+}
+
 void Print(const char* what, std::vector<Clock::duration> times) {
   std::sort(times.begin(), times.end());
   const auto micros = [&](double quantile) {
@@ -32,11 +44,8 @@ void Print(const char* what, std::vector<Clock::duration> times) {
 }
 
 TEST(LogBenchmark, AppendsOfSmallBatchesBesideTheBareSystemCalls) {
-  const char* folder_given = std::getenv("REGENT_BENCH_FOLDER");
-  const char* batches_given = std::getenv("REGENT_BENCH_BATCHES");
-  const size_t batches = batches_given != nullptr ? std::strtoull(batches_given, nullptr, 10) : 200;
-  std::string folder = (folder_given != nullptr ? std::string(folder_given) : ::testing::TempDir()) + "/regent-bench-XXXXXX";
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const size_t batches = NumberFrom("REGENT_BENCH_BATCHES", 200);
+  const std::string folder = NewFolder();
   storage::PosixFiles files;
 
   storage::RecoveredLog recovered;
@@ -76,6 +85,33 @@ TEST(LogBenchmark, AppendsOfSmallBatchesBesideTheBareSystemCalls) {
   Print("append to the log", logged);
   Print("write and sync behind zeroes", bare);
   Print("write and sync at the end of a growing file", grown);
+  log->reset();
+  std::filesystem::remove_all(folder);
+}
+
+TEST(LogBenchmark, OpeningALogOfManySmallEntries) {
+  const uint64_t mebibytes = NumberFrom("REGENT_BENCH_MIB", 4);
+  const std::string folder = NewFolder();
+  storage::PosixFiles files;
+  storage::RecoveredLog recovered;
+  auto log = storage::LogStore::Open(files, folder, kTestIdentity, {}, &recovered);
+  ASSERT_TRUE(log.ok()) << log.status();
+  std::vector<raft::Entry> entries;
+  uint64_t index = 0;
+  while (index * 340 < mebibytes << 20) {
+    entries.clear();
+    for (int i = 0; i < 200; ++i) entries.push_back({.index = {++index}, .term = {1}, .data = std::string(300, 'x')});
+    ASSERT_TRUE((*log)->Append(entries).ok());
+  }
+  const uint64_t bytes = (*log)->bytes_on_disk();
+  log->reset();
+  const Clock::time_point start = Clock::now();
+  log = storage::LogStore::Open(files, folder, kTestIdentity, {}, &recovered);
+  const double took = std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  ASSERT_TRUE(log.ok()) << log.status();
+  EXPECT_EQ(recovered.last_index.value, index);
+  std::printf("opening a log of %llu entries and %llu bytes: %.1f ms\n", static_cast<unsigned long long>(index),
+              static_cast<unsigned long long>(bytes), took);
   log->reset();
   std::filesystem::remove_all(folder);
 }
