@@ -174,14 +174,16 @@ TEST_P(RpcEngineTest, ManyMessagesSentAtOnceLeaveInOrder) {
 
 TEST_P(RpcEngineTest, AClientThatDoesNotReadIsSeenInUnsentBytesAndLosesNothing) {
   Start();
-  ClientStream stream(channel_, "/test.Echo/Bidi");
+  grpc::ChannelArguments fixed_window;  // otherwise the client's transport reads ahead by megabytes
+  fixed_window.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  ClientStream stream(NewChannel(fixed_window), "/test.Echo/Bidi");
   stream.Write("flood:2000");
   stream.Write("unsent");
   service_.AwaitUnsent();
   for (int i = 0; i < 2000; ++i) ASSERT_EQ(stream.Read()->size(), 1024u);
   EXPECT_GT(std::stoi(*stream.Read()), 100'000) << "the engine hid two megabytes in the transport";
   stream.Write("unsent");
-  EXPECT_EQ(stream.Read(), "0");
+  EXPECT_LT(std::stoi(*stream.Read()), 100) << "only the answer before this one may be on its way";
 }
 
 TEST_P(RpcEngineTest, ASlowStreamDelaysNoOtherOnTheSameConnection) {
