@@ -99,7 +99,8 @@ DataFolder::DataFolder(Files& files, DataFolderOptions options)
       member_(WithoutTrailingSlashes(options_.data_dir) + "/member"),
       wal_path_(options_.wal_dir.empty() ? member_ + "/wal" : WithoutTrailingSlashes(options_.wal_dir)) {}
 
-// Before anything is created: what is there without our identity must be nothing, or what an interrupted first start left.
+// Before anything is created: what is there without our identity must be nothing, or what an interrupted first start
+// left.
 absl::Status DataFolder::RefuseForeign(const std::string& member) {
   REGENT_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesIn(files_, member));
   REGENT_ASSIGN_OR_RETURN(const std::vector<std::string> snap_names, NamesIn(files_, member + "/snap"));
@@ -114,15 +115,16 @@ absl::Status DataFolder::RefuseForeign(const std::string& member) {
   if (Contains(names, kIdentityName)) return absl::OkStatus();
   for (const std::string& name : names) {
     if (IsOwnName(name)) continue;
-    return absl::FailedPreconditionError("data directory " + options_.data_dir + " holds files that are not Regent's (" +
-                                         member + "/" + name + "): give another --data-dir");
+    return absl::FailedPreconditionError("data directory " + options_.data_dir +
+                                         " holds files that are not Regent's (" + member + "/" + name +
+                                         "): give another --data-dir");
   }
   // The identity is durable before the first segment and before the pointer.
   if (Contains(names, kPointerName) || AnyEndsWith(inner_wal_names, ".log") || AnyEndsWith(wal_names, ".log")) {
-    return absl::FailedPreconditionError("data directory " + options_.data_dir + " has been in use, but " + member + "/" +
-                                         std::string(kIdentityName) +
-                                         ", which says by whom, is missing: restore the whole directory, or give an empty "
-                                         "one (with an empty --wal-dir)");
+    return absl::FailedPreconditionError(
+        "data directory " + options_.data_dir + " has been in use, but " + member + "/" + std::string(kIdentityName) +
+        ", which says by whom, is missing: restore the whole directory, or give an empty "
+        "one (with an empty --wal-dir)");
   }
   return absl::OkStatus();
 }
@@ -137,8 +139,9 @@ absl::Status DataFolder::TakeLocks() {
   const auto take = [&](const std::string& folder, std::unique_ptr<FileLock>* lock) -> absl::Status {
     absl::StatusOr<std::unique_ptr<FileLock>> taken = files_.Lock(folder + "/lock");
     if (absl::IsFailedPrecondition(taken.status())) {
-      return absl::FailedPreconditionError("data directory " + options_.data_dir + " is in use: " +
-                                           std::string(taken.status().message()) + "; stop it, or give another --data-dir");
+      return absl::FailedPreconditionError("data directory " + options_.data_dir +
+                                           " is in use: " + std::string(taken.status().message()) +
+                                           "; stop it, or give another --data-dir");
     }
     if (!taken.ok()) return taken.status();
     *lock = *std::move(taken);
@@ -154,7 +157,8 @@ absl::Status DataFolder::ReadIdentity() {
   if (!lines) return absl::OkStatus();
   const std::string path = member_ + "/" + std::string(kIdentityName);
   std::string_view rest = *lines;
-  if (!rest.starts_with(kTitle)) return absl::FailedPreconditionError(path + " is not the identity of a Regent data folder");
+  if (!rest.starts_with(kTitle))
+    return absl::FailedPreconditionError(path + " is not the identity of a Regent data folder");
   rest.remove_prefix(kTitle.size());
   NodeFacts facts;
   while (!rest.empty()) {
@@ -219,7 +223,8 @@ absl::Status DataFolder::Claim(const NodeFacts& facts) {
 
 absl::Status DataFolder::Complete() {
   if (complete_) return absl::OkStatus();
-  REGENT_RETURN_IF_ERROR(Replace(std::string(kPointerName), std::string(kStorePrefix) + ToHex(store_generation_, 16) + "\n"));
+  REGENT_RETURN_IF_ERROR(
+      Replace(std::string(kPointerName), std::string(kStorePrefix) + ToHex(store_generation_, 16) + "\n"));
   complete_ = true;
   return WriteIdentity();
 }
@@ -236,7 +241,8 @@ absl::Status DataFolder::SwitchStore() {
 absl::Status DataFolder::RemoveOldStores() {
   REGENT_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(member_));
   for (const std::string& name : names) {
-    const bool store = name.starts_with(kStorePrefix) && FromHex(std::string_view(name).substr(kStorePrefix.size()), 16);
+    const bool store =
+        name.starts_with(kStorePrefix) && FromHex(std::string_view(name).substr(kStorePrefix.size()), 16);
     const std::string path = member_ + "/" + name;
     if (!store || path == store_path()) continue;
     REGENT_ASSIGN_OR_RETURN(const std::vector<std::string> inner, files_.List(path));

@@ -9,14 +9,15 @@
 //   <data-dir>/member/reserve            space held for the day when the disk is full
 //
 //   identity      := "regent data folder\n" "format 1\n" fact* "checksum " 8 hex digits of CRC-32C of all before "\n"
-//   fact          := name " " value "\n"        cluster, node (16 hex digits), name (any bytes but a newline), complete (0 or 1)
+//   fact          := name " " value "\n"        cluster and node (16 hex digits), name (no line break), complete (0, 1)
+//
 //   store-current := "store-" 16 hex digits "\n" "checksum " 8 hex digits "\n"
 //
 // Both files are replaced as a whole: written beside under a temporary name, synced, renamed, the folder synced.
 //
 // Start of a new node: Open finds no identity; Claim writes it, incomplete; the owner creates log and store; Complete.
-// A crash in between leaves an incomplete folder, which the next start claims again, ids of its own included. Once complete,
-// a missing log or store is an error: silently beginning anew would forget votes and acknowledged writes.
+// A crash in between leaves an incomplete folder, which the next start claims again, ids of its own included. Once
+// complete, a missing log or store is an error: silently beginning anew would forget votes and acknowledged writes.
 //
 // Owner: whoever starts the node, then the apply loop (SwitchStore).
 #pragma once
@@ -47,8 +48,8 @@ struct DataFolderOptions {
 class DataFolder {
  public:
   // Creates the layout where it is missing, takes the lock, reads whose folder it is. FailedPrecondition, in a sentence
-  // for the operator, when another process has it, when it is etcd's or somebody else's, when its format is unknown, and
-  // when a part of it is missing. DataLoss when the identity or the pointer is damaged.
+  // for the operator, when another process has it, when it is etcd's or somebody else's, when its format is unknown,
+  // and when a part of it is missing. DataLoss when the identity or the pointer is damaged.
   static absl::StatusOr<std::unique_ptr<DataFolder>> Open(Files& files, DataFolderOptions options);
 
   // What Complete made permanent, or what an unfinished start claimed; nullopt for a new folder.
@@ -87,7 +88,7 @@ class DataFolder {
 
   Files& files_;
   const DataFolderOptions options_;
-  const std::string member_;    // <data-dir>/member
+  const std::string member_;  // <data-dir>/member
   const std::string wal_path_;
   std::unique_ptr<FileLock> lock_;
   std::unique_ptr<FileLock> wal_lock_;  // when the log is elsewhere

@@ -2,10 +2,10 @@
 // disk in memory that forgets what was not synced, tears writes and fails on demand.
 //
 // Promises, which every implementation keeps and the callers rely on:
-//   * WriteAt, Truncate and Allocate change what is read back at once; they are durable only after a SyncData that returned OK.
-//   * Creating, renaming and removing a name is durable only after a SyncFolder of its folder. Rename is atomic: after a
+//   * WriteAt, Truncate and Allocate change what is read back at once; it is durable after a SyncData that returned OK.
+//   * Creating, renaming and removing a name is durable after a SyncFolder of its folder. Rename is atomic: after a
 //     crash either the old or the new state of both names is found.
-//   * After a failed SyncData nothing is known about any write since the last good one; calling it again proves nothing.
+//   * After a failed SyncData nothing is known of any write since the last good one; calling it again proves nothing.
 //
 // Errors: NotFound, AlreadyExists, ResourceExhausted (no space or quota left), FailedPrecondition (the lock is held by
 // another process), Internal (everything else). The message names the operation, the path and the system's words.

@@ -22,7 +22,7 @@
 //                    at 24  offset    u64   of the batch     } is never taken for a batch
 //                    at 32  synced_through    u64 u64         {sequence, offset}: everything before it was durable
 //                                                             when this batch was written
-//                    at 48  previous  u32   checksum of the batch before (of the segment header for the first): the chain
+//                    at 48  previous  u32   checksum of the batch before, or of the segment header: the chain
 //                    at 52  records_checksum  u32             CRC over the checksums of the records, in order
 //   record        := record-header payload zero-padding       to 8 bytes
 //   record-header := at 0   checksum  u32   of seed, sequence, offset of the record, bytes [4,32), payload, padding
@@ -127,8 +127,8 @@ constexpr uint64_t PaddedBatchBytes(uint64_t bytes) { return (bytes + kSectorByt
 // What a record with this payload takes.
 constexpr uint64_t RecordBytes(uint64_t payload_bytes) { return kRecordHeaderBytes + (payload_bytes + 7) / 8 * 8; }
 
-// The batch header at the start of `bytes`, if it is whole and was written for this very place. Its length is believable
-// then; whether the file is that long is for the caller to see.
+// The batch header at the start of `bytes`, if it is whole and was written for this very place. Its length is
+// believable then; whether the file is that long is for the caller to see.
 std::optional<BatchHeader> DecodeBatchHeader(std::string_view bytes, uint64_t seed, LogPosition where);
 
 // The record at the start of `bytes`, if it is whole and was written for this very place. The payload is a part of

@@ -106,7 +106,8 @@ absl::StatusOr<std::optional<raft::HardState>> HardStateFiles::LoadCopy(size_t w
     *damage = PathOf(which) + " at offset 0: " + std::string(content.status().message());
     return std::nullopt;
   }
-  if (!content.ok()) return absl::FailedPreconditionError(PathOf(which) + ": " + std::string(content.status().message()));
+  if (!content.ok())
+    return absl::FailedPreconditionError(PathOf(which) + ": " + std::string(content.status().message()));
   if (content->identity != identity_) {
     return absl::FailedPreconditionError(PathOf(which) + " belongs to another cluster or another member");
   }

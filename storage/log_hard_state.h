@@ -36,8 +36,8 @@ class HardStateFiles {
 
   HardStateFiles(Files& files, std::string directory, LogIdentity identity, LogMutant mutant);
 
-  // Reads both copies and changes nothing. With a log there must be a good one, else DataLoss; without one, nullopt says
-  // that creating them was not completed. FailedPrecondition when they belong to somebody else.
+  // Reads both copies and changes nothing. With a log there must be a good one, else DataLoss; without one, nullopt
+  // says that creating them was not completed. FailedPrecondition when they belong to somebody else.
   enum class Log : uint8_t { kMissing, kPresent };
   absl::StatusOr<std::optional<raft::HardState>> Load(Log log);
 

@@ -48,7 +48,7 @@ class LogIndex {
   const Place& At(uint64_t index) const;
 
   uint64_t base_index() const { return base_index_; }
-  uint64_t base_term() const { return base_term_; }  // as of Complete or SetBase
+  uint64_t base_term() const { return base_term_; }          // as of Complete or SetBase
   uint64_t base_sequence() const { return base_sequence_; }  // the segment that says what the base is
   uint64_t last_index() const { return base_known_ ? base_index_ + places_.size() : first_index_ + places_.size() - 1; }
   uint64_t last_term() const { return last_term_; }

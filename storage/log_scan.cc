@@ -87,8 +87,8 @@ absl::Status FindBatchesBehind(FileWindow& window, const SegmentHeader& header, 
     uint64_t within = 0;
     for (; within + kBatchHeaderBytes <= piece.size(); within += kSectorBytes) {
       if (std::memcmp(piece.data() + within, kMagic, 4) != 0) continue;
-      const std::optional<BatchHeader> batch = DecodeBatchHeader(
-          piece.substr(within), header.seed, {.sequence = header.sequence, .offset = at + within});
+      const std::optional<BatchHeader> batch =
+          DecodeBatchHeader(piece.substr(within), header.seed, {.sequence = header.sequence, .offset = at + within});
       if (batch) on_batch(*batch);
     }
     at += within;

@@ -89,9 +89,8 @@ absl::Status SegmentedLog::Recover(RecoveredLog* recovered) {
   if (exists) {
     REGENT_ASSIGN_OR_RETURN(found, RecoverLog(folder_, content.segments, identity_, options_.mutant));
   }
-  REGENT_ASSIGN_OR_RETURN(
-      const std::optional<raft::HardState> state,
-      hard_state_.Load(exists ? HardStateFiles::Log::kPresent : HardStateFiles::Log::kMissing));
+  REGENT_ASSIGN_OR_RETURN(const std::optional<raft::HardState> state,
+                          hard_state_.Load(exists ? HardStateFiles::Log::kPresent : HardStateFiles::Log::kMissing));
   if (!exists && state && *state != raft::HardState{}) {
     return absl::DataLossError("the log has lost all of its segments: term and vote are there, " + folder_.PathOf(1) +
                                " and its successors are not");
@@ -99,7 +98,8 @@ absl::Status SegmentedLog::Recover(RecoveredLog* recovered) {
 
   // Nothing was changed up to here.
   REGENT_RETURN_IF_ERROR(hard_state_.Repair());
-  if (!hard_state_.damage().empty()) recovered->notes.push_back("repaired from the other copy: " + hard_state_.damage());
+  if (!hard_state_.damage().empty())
+    recovered->notes.push_back("repaired from the other copy: " + hard_state_.damage());
   recovered->hard_state = state.value_or(raft::HardState{});
   recovered->created = !exists;
   if (!exists) return CreateFirstSegment();
@@ -169,9 +169,9 @@ absl::Status SegmentedLog::Append(std::span<const raft::Entry> entries) {
   REGENT_RETURN_IF_ERROR(Fence(writer_.Commit()));
   for (const raft::Entry& entry : entries) {
     const std::string_view data = entry.data;
-    const absl::Status added = index_.AddEntry(
-        entry.index.value, entry.term.value,
-        {.sequence = sequence, .payload_bytes = static_cast<uint32_t>(data.size()), .offset = offset});
+    const absl::Status added =
+        index_.AddEntry(entry.index.value, entry.term.value,
+                        {.sequence = sequence, .payload_bytes = static_cast<uint32_t>(data.size()), .offset = offset});
     CHECK(added.ok()) << added;
     offset += RecordBytes(data.size());
   }
@@ -280,8 +280,8 @@ absl::Status SegmentedLog::Release(raft::Index through) {
   return Fence(RetireReleased(through.value));
 }
 
-// The oldest segment may go when what is left still says where the log begins: by a base record, or by a live entry that
-// is released itself and becomes the base.
+// The oldest segment may go when what is left still says where the log begins: by a base record, or by a live entry
+// that is released itself and becomes the base.
 absl::Status SegmentedLog::RetireReleased(uint64_t through) {
   while (segments_.size() > 1) {
     const uint64_t oldest = segments_.begin()->first;
@@ -337,8 +337,9 @@ uint64_t SegmentedLog::bytes_on_disk() const {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<LogStore>> LogStore::Open(Files& files, const std::string& directory, LogIdentity identity,
-                                                         LogOptions options, RecoveredLog* recovered) {
+absl::StatusOr<std::unique_ptr<LogStore>> LogStore::Open(Files& files, const std::string& directory,
+                                                         LogIdentity identity, LogOptions options,
+                                                         RecoveredLog* recovered) {
   CHECK_GT(options.segment_bytes, 2 * kSegmentHeaderBytes);
   *recovered = RecoveredLog{};
   auto log = std::make_unique<SegmentedLog>(files, directory, identity, std::move(options));

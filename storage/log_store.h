@@ -28,21 +28,21 @@ namespace regent::storage {
 // Bugs that the tests plant to see that they find them; kNone everywhere else.
 enum class LogMutant : uint8_t {
   kNone,
-  kAppendWithoutSync,       // acknowledges what is not durable
-  kIgnoreSyncedThrough,     // every bad place reads as a torn tail
-  kZeroesEndTheLog,         // zeroes where a batch should begin end the log, whatever lies behind them
-  kRecordHeaderUnchecked,   // a record's checksum covers its payload alone
-  kRollWithoutFolderSync,   // the name of a new segment is not made durable
-  kOneHardStateCopy,        // the second copy of term and vote is not written
-  kOpenWithoutSync,         // what was read counts as durable although it may lie in the system's memory only
+  kAppendWithoutSync,      // acknowledges what is not durable
+  kIgnoreSyncedThrough,    // every bad place reads as a torn tail
+  kZeroesEndTheLog,        // zeroes where a batch should begin end the log, whatever lies behind them
+  kRecordHeaderUnchecked,  // a record's checksum covers its payload alone
+  kRollWithoutFolderSync,  // the name of a new segment is not made durable
+  kOneHardStateCopy,       // the second copy of term and vote is not written
+  kOpenWithoutSync,        // what was read counts as durable although it may lie in the system's memory only
 };
 
 struct LogOptions {
   uint64_t segment_bytes = 64 << 20;
-  uint64_t prefill_bytes = 8 << 20;   // how far ahead a segment is filled with real zeroes
-  uint32_t spare_segments_max = 2;    // retired segments kept for recycling
-  uint64_t seed = 0;                  // drawn anew by the owner for every Open: seeds the checksums of new segments
-  // The owner's monotonic clock, and who wants to know how long each sync of a batch took and how many bytes it covered.
+  uint64_t prefill_bytes = 8 << 20;  // how far ahead a segment is filled with real zeroes
+  uint32_t spare_segments_max = 2;   // retired segments kept for recycling
+  uint64_t seed = 0;                 // drawn anew by the owner for every Open: seeds the checksums of new segments
+  // The owner's monotonic clock, and who wants to know how long each sync took and how many bytes it covered.
   std::function<std::chrono::steady_clock::time_point()> now;
   std::function<void(std::chrono::steady_clock::duration, size_t bytes)> on_sync;
   // Called when the disk is full; frees what it can (the reserve file) and says whether it is worth another try.
@@ -60,13 +60,13 @@ struct LogIdentity {
 // What Open found. Everything in it is durable.
 struct RecoveredLog {
   raft::HardState hard_state;
-  raft::Index base_index;   // the entry before the first one, not served; {0, 0} for a log from the beginning
+  raft::Index base_index;  // the entry before the first one, not served; {0, 0} for a log from the beginning
   raft::Term base_term;
-  raft::Index last_index;   // base_index when the log is empty
+  raft::Index last_index;  // base_index when the log is empty
   raft::Term last_term;
-  bool created = false;     // the folder held no log
-  uint64_t torn_bytes = 0;  // discarded at the end, logged by the caller
-  std::string torn_where;   // file and offset of it
+  bool created = false;            // the folder held no log
+  uint64_t torn_bytes = 0;         // discarded at the end, logged by the caller
+  std::string torn_where;          // file and offset of it
   std::vector<std::string> notes;  // harmless findings, for the caller to log: a repaired copy, files left over
 };
 
@@ -74,8 +74,9 @@ class LogStore {
  public:
   // Creates the log when `directory`, which must exist, holds none. Errors: DataLoss with file, offset and index for
   // corruption, FailedPrecondition for a foreign or unknown format; the files are then as they were.
-  static absl::StatusOr<std::unique_ptr<LogStore>> Open(Files& files, const std::string& directory, LogIdentity identity,
-                                                        LogOptions options, RecoveredLog* recovered);
+  static absl::StatusOr<std::unique_ptr<LogStore>> Open(Files& files, const std::string& directory,
+                                                        LogIdentity identity, LogOptions options,
+                                                        RecoveredLog* recovered);
   virtual ~LogStore() = default;
 
   // One batch, one write, one sync; durable when it returns. `entries` start at most one above the last index; a
@@ -98,8 +99,8 @@ class LogStore {
   // The log starts anew behind a snapshot: drops everything, the next entry is base + 1.
   [[nodiscard]] virtual absl::Status Reset(raft::Index base_index, raft::Term base_term) = 0;
 
-  // True when the newest batch's durability is not yet recorded on disk. The owner calls WriteMark when the log has been idle
-  // for about 10 ms, and on a clean stop.
+  // True when the newest batch's durability is not yet recorded on disk. The owner calls WriteMark when the log has
+  // been idle for about 10 ms, and on a clean stop.
   virtual bool MarkWanted() const = 0;
   [[nodiscard]] virtual absl::Status WriteMark() = 0;
 

@@ -17,20 +17,25 @@
 namespace regent::storage {
 namespace {
 
-constexpr mode_t kFileMode = 0600;    // the log holds every value of the cluster, secrets included
+constexpr mode_t kFileMode = 0600;  // the log holds every value of the cluster, secrets included
 constexpr mode_t kFolderMode = 0700;
 
 absl::Status ErrorOf(int error, const std::string& operation, const std::string& path) {
   const std::string message = operation + " " + path + ": " + std::generic_category().message(error);
   switch (error) {
-    case ENOENT: return absl::NotFoundError(message);
-    case EEXIST: return absl::AlreadyExistsError(message);
+    case ENOENT:
+      return absl::NotFoundError(message);
+    case EEXIST:
+      return absl::AlreadyExistsError(message);
     case ENOSPC:
-    case EDQUOT: return absl::ResourceExhaustedError(message);
+    case EDQUOT:
+      return absl::ResourceExhaustedError(message);
     case EACCES:
     case EPERM:
-    case EROFS: return absl::PermissionDeniedError(message);
-    default: return absl::InternalError(message);
+    case EROFS:
+      return absl::PermissionDeniedError(message);
+    default:
+      return absl::InternalError(message);
   }
 }
 

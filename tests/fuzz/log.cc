@@ -97,8 +97,7 @@ void Reseal(std::string* batch) {
   storage::PutU64(seed, kSeed);
   const std::string_view view = *batch;
   const uint32_t crc = storage::ExtendCrc32c(storage::Crc32c({seed, sizeof(seed)}), view.substr(0, 4));
-  storage::PutU32(batch->data() + 4,
-                  storage::ExtendCrc32c(crc, view.substr(8, storage::kBatchHeaderBytes - 8)));
+  storage::PutU32(batch->data() + 4, storage::ExtendCrc32c(crc, view.substr(8, storage::kBatchHeaderBytes - 8)));
 }
 
 void AsScript(Input input) {
@@ -115,17 +114,29 @@ void AsScript(Input input) {
     for (uint64_t records = input.Take(1) % 4; records > 0; --records) {
       const auto kind = static_cast<storage::RecordKind>(1 + input.Take(1) % 5);
       const uint64_t term = input.Take(1);
-      const uint64_t index = input.Take(1) % 16 == 15 ? input.Take(8) % (storage::kLogIndexMax + 1) : input.Take(1) % 32;
+      const uint64_t index =
+          input.Take(1) % 16 == 15 ? input.Take(8) % (storage::kLogIndexMax + 1) : input.Take(1) % 32;
       encoder.Add(kind, term, index, std::string(input.Take(1) * 8, 'p'));
     }
     std::string batch(encoder.Finish(where, previous));
     switch (input.Take(1) % 8) {
-      case 0: storage::PutU64(batch.data() + 8, input.Take(8)); break;   // bytes
-      case 1: storage::PutU64(batch.data() + 32, input.Take(1)); break;  // synced through
-      case 2: storage::PutU64(batch.data() + 40, input.Take(8)); break;
-      case 3: storage::PutU32(batch.data() + 48, 7); break;              // the chain
-      case 4: batch[batch.size() / 2] ^= 1; break;
-      default: break;
+      case 0:
+        storage::PutU64(batch.data() + 8, input.Take(8));
+        break;  // bytes
+      case 1:
+        storage::PutU64(batch.data() + 32, input.Take(1));
+        break;  // synced through
+      case 2:
+        storage::PutU64(batch.data() + 40, input.Take(8));
+        break;
+      case 3:
+        storage::PutU32(batch.data() + 48, 7);
+        break;  // the chain
+      case 4:
+        batch[batch.size() / 2] ^= 1;
+        break;
+      default:
+        break;
     }
     Reseal(&batch);
     previous = storage::GetU32(batch.data() + 4);
@@ -164,9 +175,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
   switch (data[0] % 3) {
-    case 0: regent::testing::AsSegment(bytes); break;
-    case 1: regent::testing::AsScript(regent::testing::Input(bytes)); break;
-    default: regent::testing::AsChanges(regent::testing::Input(bytes)); break;
+    case 0:
+      regent::testing::AsSegment(bytes);
+      break;
+    case 1:
+      regent::testing::AsScript(regent::testing::Input(bytes));
+      break;
+    default:
+      regent::testing::AsChanges(regent::testing::Input(bytes));
+      break;
   }
   return 0;
 }

@@ -72,11 +72,13 @@ TEST(DataFolder, ASecondProcessIsRefused) {
   MemoryDisk disk;
   const auto first = OpenFolder(disk);
   ASSERT_TRUE(first.ok());
-  ExpectRefusal(OpenFolder(disk).status(), "data directory /var/regent is in use: /var/regent/member/lock is held by another process");
+  ExpectRefusal(OpenFolder(disk).status(),
+                "data directory /var/regent is in use: /var/regent/member/lock is held by another process");
 }
 
 TEST(DataFolder, AnEtcdFolderIsRefusedAndLeftAlone) {
-  for (const std::string path : {"/var/regent/member/snap/db", "/var/regent/member/wal/0000000000000000-0000000000000000.wal"}) {
+  for (const std::string path :
+       {"/var/regent/member/snap/db", "/var/regent/member/wal/0000000000000000-0000000000000000.wal"}) {
     MemoryDisk disk;
     Create(disk, path);
     const uint64_t calls = disk.calls();
@@ -100,7 +102,9 @@ TEST(DataFolder, AnotherMembersFolderIsRefused) {
   auto folder = OpenFolder(disk);
   NodeFacts other = kFacts;
   other.identity.node_id = 0xabce;
-  ExpectRefusal((*folder)->Claim(other), "belongs to member 000000000000abcd (infra 1) of cluster 0000000000001234, not to member 000000000000abce");
+  ExpectRefusal(
+      (*folder)->Claim(other),
+      "belongs to member 000000000000abcd (infra 1) of cluster 0000000000001234, not to member 000000000000abce");
   NodeFacts renamed = kFacts;
   renamed.name = "infra 2";
   EXPECT_TRUE((*folder)->Claim(renamed).ok());

@@ -1,6 +1,6 @@
-// Every crash of a workload: after each call to the disk, what was not synced is lost in many ways, and the log is opened
-// again. What was acknowledged must be there; the operation in flight may be there as a whole; nothing else may. Then it
-// crashes again, in the middle of the recovery and right after it.
+// Every crash of a workload: after each call to the disk, what was not synced is lost in many ways, and the log is
+// opened again. What was acknowledged must be there; the operation in flight may be there as a whole; nothing else may.
+// Then it crashes again, in the middle of the recovery and right after it.
 //
 // The mutants at the end must be caught by the same enumeration.
 #include <gtest/gtest.h>
@@ -160,11 +160,12 @@ TEST(LogCrash, EveryAcknowledgedEntryAndVoteSurvivesEveryCrash) {
     CrashEnumeration(seed, storage::LogMutant::kNone, report).Run(120);
     ASSERT_TRUE(report.violations.empty()) << report.violations.front();
   }
-  std::printf("%zu distinct crash states, %llu recoveries, %llu crashes during recovery, %llu torn tails, %llu found the "
-              "operation in flight\n",
-              report.states.size(), static_cast<unsigned long long>(report.recoveries),
-              static_cast<unsigned long long>(report.second_crashes), static_cast<unsigned long long>(report.torn),
-              static_cast<unsigned long long>(report.in_flight));
+  std::printf(
+      "%zu distinct crash states, %llu recoveries, %llu crashes during recovery, %llu torn tails, %llu found the "
+      "operation in flight\n",
+      report.states.size(), static_cast<unsigned long long>(report.recoveries),
+      static_cast<unsigned long long>(report.second_crashes), static_cast<unsigned long long>(report.torn),
+      static_cast<unsigned long long>(report.in_flight));
   EXPECT_GE(report.states.size(), 5000u);
   EXPECT_GE(report.second_crashes, 100u);
   EXPECT_GE(report.kills, 1000u);
@@ -175,7 +176,7 @@ TEST(LogCrash, EveryAcknowledgedEntryAndVoteSurvivesEveryCrash) {
 TEST(LogCrash, TheEnumerationFindsPlantedBugs) {
   for (const storage::LogMutant mutant :
        {storage::LogMutant::kAppendWithoutSync, storage::LogMutant::kRollWithoutFolderSync,
-                                        storage::LogMutant::kOpenWithoutSync}) {
+        storage::LogMutant::kOpenWithoutSync}) {
     CrashReport report;
     for (uint64_t seed = 1; seed <= 5 && report.violations.empty(); ++seed) {
       CrashEnumeration(seed, mutant, report).Run(120);

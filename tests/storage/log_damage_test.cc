@@ -39,8 +39,15 @@ class DamagedLog {
     EXPECT_TRUE(disk_->CreateFolder(kTestFolder).ok());
     OpenedLog opened = OpenLog(*disk_, options_);
     EXPECT_TRUE(opened.status.ok()) << opened.status;
-    LogDriver driver(7, {.append = 80, .conflict = 4, .hard_state = 4, .release = 0, .reset = 0, .mark = 4, .prepare = 4,
-                         .payload_bytes_max = 3000, .large_payload_bytes = 0});
+    LogDriver driver(7, {.append = 80,
+                         .conflict = 4,
+                         .hard_state = 4,
+                         .release = 0,
+                         .reset = 0,
+                         .mark = 4,
+                         .prepare = 4,
+                         .payload_bytes_max = 3000,
+                         .large_payload_bytes = 0});
     while (SegmentPaths(*disk_).size() < 3 || disk_->Content(SegmentPaths(*disk_).back()).size() < 40 << 10) {
       EXPECT_TRUE(driver.Step(*opened.log).ok());
     }
@@ -66,7 +73,7 @@ class DamagedLog {
   struct Outcome {
     bool data_loss = false;
     std::string message;
-    std::string silent;       // what is wrong although Open was content
+    std::string silent;         // what is wrong although Open was content
     bool last_missing = false;  // Open was content without the last batch
   };
 
@@ -173,7 +180,8 @@ MatrixCounts FlipBytes(DamagedLog& log, uint64_t step) {
         }
       } else if (outcome.last_missing) {
         ++counts.harmless;
-        if (batch == nullptr || !batch->last_with_entries) counts.silent.push_back(Where(path, offset) + "last missing");
+        if (batch == nullptr || !batch->last_with_entries)
+          counts.silent.push_back(Where(path, offset) + "last missing");
       } else {
         ++counts.harmless;
       }
@@ -263,8 +271,8 @@ TEST(LogDamage, NoMisplacedBlockIsSilent) {
     const uint64_t read_at = random() % (source.size() / bytes) * bytes;
     const uint64_t write_at = random() % (log.Content(to).size() / bytes) * bytes;
     const auto outcome = log.OpenWith(to, write_at, std::string_view(source).substr(read_at, bytes));
-    ASSERT_EQ(outcome.silent, "") << bytes << " bytes of " << from << " at " << read_at << " written to " << to << " at "
-                                  << write_at;
+    ASSERT_EQ(outcome.silent, "") << bytes << " bytes of " << from << " at " << read_at << " written to " << to
+                                  << " at " << write_at;
   }
 }
 
@@ -319,9 +327,11 @@ TEST(LogDamage, ADamagedRecordIsFoundByReadAsWell) {
 }
 
 TEST(LogDamage, TheMatrixFindsPlantedBugs) {
-  for (const storage::LogMutant mutant : {storage::LogMutant::kIgnoreSyncedThrough, storage::LogMutant::kZeroesEndTheLog}) {
+  for (const storage::LogMutant mutant :
+       {storage::LogMutant::kIgnoreSyncedThrough, storage::LogMutant::kZeroesEndTheLog}) {
     DamagedLog log(DamagedLog::End::kMarked, mutant);
-    EXPECT_FALSE(ZeroBlocks(log, kDiskSectorBytes).silent.empty()) << "mutant " << static_cast<int>(mutant) << " was not found";
+    EXPECT_FALSE(ZeroBlocks(log, kDiskSectorBytes).silent.empty())
+        << "mutant " << static_cast<int>(mutant) << " was not found";
   }
   DamagedLog unchecked(DamagedLog::End::kMarked, storage::LogMutant::kRecordHeaderUnchecked);
   EXPECT_FALSE(FlipBytes(unchecked, 11).silent.empty()) << "a record header outside the checksum was not found";

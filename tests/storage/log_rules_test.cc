@@ -167,7 +167,9 @@ TEST_F(LogRules, TheObserverSeesEverySyncOfABatchWithTheOwnersClock) {
   std::chrono::steady_clock::time_point clock{};
   std::vector<std::pair<std::chrono::steady_clock::duration, size_t>> seen;
   options_.now = [&clock] { return clock += std::chrono::microseconds(5); };
-  options_.on_sync = [&seen](std::chrono::steady_clock::duration took, size_t bytes) { seen.emplace_back(took, bytes); };
+  options_.on_sync = [&seen](std::chrono::steady_clock::duration took, size_t bytes) {
+    seen.emplace_back(took, bytes);
+  };
   Reopen();
   Append(1, 1, 1, 8);
   ASSERT_EQ(seen.size(), 1u);
@@ -190,7 +192,8 @@ TEST_F(LogRules, ALogOfAnotherMemberOrClusterIsRefusedAndLeftAlone) {
 TEST_F(LogRules, LeftoversAreTolerated) {
   Append(1, 3, 1);
   const std::string folder = kTestFolder;
-  for (const std::string name : {"spare-0000000000000009", "spare-x", "0000000000000001.log.tmp", "notes.txt", "1.log"}) {
+  for (const std::string name :
+       {"spare-0000000000000009", "spare-x", "0000000000000001.log.tmp", "notes.txt", "1.log"}) {
     auto file = disk_.Open(folder + "/" + name, storage::OpenMode::kCreateNew);
     ASSERT_TRUE(file.ok());
     ASSERT_TRUE((*file)->WriteAt(0, std::string(9000, 'q')).ok());

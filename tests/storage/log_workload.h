@@ -24,9 +24,9 @@ storage::LogOptions SmallLogOptions(storage::LogMutant mutant = storage::LogMuta
 // What the log must hold.
 struct LogModel {
   raft::HardState hard_state;
-  uint64_t base_index = 0;        // of the last Reset
+  uint64_t base_index = 0;  // of the last Reset
   uint64_t base_term = 0;
-  uint64_t released_through = 0;  // the log may serve what is at or below it, or not
+  uint64_t released_through = 0;     // the log may serve what is at or below it, or not
   std::vector<raft::Entry> entries;  // of base_index + 1, …
 
   uint64_t last_index() const { return base_index + entries.size(); }

@@ -285,7 +285,8 @@ std::unique_ptr<MemoryDisk> MemoryDisk::AfterCrash(const std::function<bool(cons
       copy_of(loss.node)->now.Resize(*loss.data->resize);
     } else if (kept) {
       const std::string_view bytes = loss.data->bytes;
-      copy_of(loss.node)->now.Write(loss.piece.offset, bytes.substr(loss.piece.offset - loss.data->offset, loss.piece.bytes));
+      copy_of(loss.node)->now.Write(loss.piece.offset,
+                                    bytes.substr(loss.piece.offset - loss.data->offset, loss.piece.bytes));
     }
   }
   for (auto& [node, copy] : copies) copy->durable = copy->now;

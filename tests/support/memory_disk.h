@@ -54,10 +54,10 @@ enum class DiskFault : uint8_t {
 
 // One change that a crash may lose.
 struct UnsyncedPiece {
-  std::string path;       // of the file, or of the folder for a change of names
-  bool names = false;     // a change of names: kept only when those of the same folder before it are
-  uint64_t call = 0;      // the number of the call that made it
-  uint64_t offset = 0;    // in the file
+  std::string path;     // of the file, or of the folder for a change of names
+  bool names = false;   // a change of names: kept only when those of the same folder before it are
+  uint64_t call = 0;    // the number of the call that made it
+  uint64_t offset = 0;  // in the file
   uint64_t bytes = 0;
 };
 
