@@ -12,11 +12,11 @@
 //   txn       = count:v compare*  count:v operation*  count:v operation*      (compares, success, failure)
 //   compare   = result:1 target:1 key range_end number:s value
 //   operation = kind:1 fields, kind 1, 2, 3 as above or
-//     range        = 0  key range_end limit:s revision:s order:1 target:1 flags:1 (1 serializable, 2 keys_only,
-//                       4 count_only, 8 bounds follow) [min_mod:s max_mod:s min_create:s max_create:s]
+//     range      = 0  key range_end limit:s revision:s order:1 target:1 flags:1 (1 serializable, 2 keys_only,
+//                     4 count_only, 8 bounds follow) [min_mod:s max_mod:s min_create:s max_create:s]
 //
-// v is a varint (seven bits a byte, lowest first), s a varint of the zigzag of a signed number; key, range_end and value
-// are v bytes. format is 1. Everything must be there, and nothing may follow.
+// v is a varint (seven bits a byte, lowest first), s a varint of the zigzag of a signed number; key, range_end and
+// value are v bytes. format is 1. Everything must be there, and nothing may follow.
 //
 // Example: Put{key "a", value "x"} as request {1, 2}:  01 01 02 00  01 01 61 01 78 00 00.
 #include "storage/command.h"
@@ -52,7 +52,9 @@ class Writer {
  public:
   void Byte(uint8_t value) { out_.push_back(static_cast<char>(value)); }
   template <typename Enum>
-  void EnumByte(Enum value) { Byte(static_cast<uint8_t>(value)); }
+  void EnumByte(Enum value) {
+    Byte(static_cast<uint8_t>(value));
+  }
   void Varint(uint64_t value) { api::AppendVarint(out_, value); }
   void Signed(int64_t value) { Varint(static_cast<uint64_t>(value) << 1 ^ static_cast<uint64_t>(value >> 63)); }
   void Bytes(std::string_view bytes) { Varint(bytes.size()), out_.append(bytes); }
@@ -172,14 +174,22 @@ class Reader {
 
   api::WriteRequest Body() {
     switch (EnumByte(Kind::kAlarm)) {
-      case Kind::kRange: return Fail(), api::PutRequest{};
-      case Kind::kPut: return Put();
-      case Kind::kDeleteRange: return DeleteRange();
-      case Kind::kTxn: return Txn(/*depth=*/1);
-      case Kind::kCompaction: return Compaction();
-      case Kind::kLeaseGrant: return LeaseGrant();
-      case Kind::kLeaseRevoke: return api::LeaseRevokeRequest{.id = {Signed()}};
-      case Kind::kAlarm: return Alarm();
+      case Kind::kRange:
+        return Fail(), api::PutRequest{};
+      case Kind::kPut:
+        return Put();
+      case Kind::kDeleteRange:
+        return DeleteRange();
+      case Kind::kTxn:
+        return Txn(/*depth=*/1);
+      case Kind::kCompaction:
+        return Compaction();
+      case Kind::kLeaseGrant:
+        return LeaseGrant();
+      case Kind::kLeaseRevoke:
+        return api::LeaseRevokeRequest{.id = {Signed()}};
+      case Kind::kAlarm:
+        return Alarm();
     }
     return Fail(), api::PutRequest{};
   }
@@ -235,11 +245,20 @@ class Reader {
   }
   void Operation(std::vector<api::RequestOp>& operations, int depth) {
     switch (EnumByte(Kind::kTxn)) {
-      case Kind::kRange: operations.emplace_back(Range()); return;
-      case Kind::kPut: operations.emplace_back(Put()); return;
-      case Kind::kDeleteRange: operations.emplace_back(DeleteRange()); return;
-      case Kind::kTxn: operations.emplace_back(std::make_shared<const api::TxnRequest>(Txn(depth + 1))); return;
-      default: Fail();
+      case Kind::kRange:
+        operations.emplace_back(Range());
+        return;
+      case Kind::kPut:
+        operations.emplace_back(Put());
+        return;
+      case Kind::kDeleteRange:
+        operations.emplace_back(DeleteRange());
+        return;
+      case Kind::kTxn:
+        operations.emplace_back(std::make_shared<const api::TxnRequest>(Txn(depth + 1)));
+        return;
+      default:
+        Fail();
     }
   }
   api::CompactionRequest Compaction() {

@@ -1,5 +1,5 @@
-// The payload of a normal log entry: who asked, and what is to be done. Everything random or timed is in it before it is
-// proposed, so that every member computes the same.
+// The payload of a normal log entry: who asked, and what is to be done. Everything random or timed is in it before it
+// is proposed, so that every member computes the same.
 //
 // The grammar of the encoding stands in command.cc's header comment and is fuzzed; decoding never allocates more than a
 // small multiple of the input.

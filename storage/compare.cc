@@ -12,10 +12,14 @@ namespace {
 
 bool Satisfies(api::Compare::Result result, std::strong_ordering order) {
   switch (result) {
-    case api::Compare::Result::kEqual: return order == 0;
-    case api::Compare::Result::kGreater: return order > 0;
-    case api::Compare::Result::kLess: return order < 0;
-    case api::Compare::Result::kNotEqual: return order != 0;
+    case api::Compare::Result::kEqual:
+      return order == 0;
+    case api::Compare::Result::kGreater:
+      return order > 0;
+    case api::Compare::Result::kLess:
+      return order < 0;
+    case api::Compare::Result::kNotEqual:
+      return order != 0;
   }
   LOG(FATAL) << "no such compare result: " << static_cast<int>(result);
   return false;
@@ -23,11 +27,16 @@ bool Satisfies(api::Compare::Result result, std::strong_ordering order) {
 
 int64_t NumberOf(api::Compare::Target target, const api::KeyValueRest& kv) {
   switch (target) {
-    case api::Compare::Target::kVersion: return kv.version;
-    case api::Compare::Target::kCreate: return kv.create_revision.value;
-    case api::Compare::Target::kMod: return kv.mod_revision.value;
-    case api::Compare::Target::kLease: return kv.lease.value;
-    case api::Compare::Target::kValue: break;
+    case api::Compare::Target::kVersion:
+      return kv.version;
+    case api::Compare::Target::kCreate:
+      return kv.create_revision.value;
+    case api::Compare::Target::kMod:
+      return kv.mod_revision.value;
+    case api::Compare::Target::kLease:
+      return kv.lease.value;
+    case api::Compare::Target::kValue:
+      break;
   }
   LOG(FATAL) << "no number for compare target " << static_cast<int>(target);
   return 0;
@@ -55,7 +64,8 @@ absl::StatusOr<bool> HoldsAt(const api::Compare& compare, const RowSource& rows,
     if (!found.has_value() || found->rest.empty()) return Holds(compare, std::nullopt);
     return HoldsForRest(compare, found->rest);
   }
-  REGENT_ASSIGN_OR_RETURN(VersionCursor cursor, OpenCursor(rows, {compare.key, VersionRowsEnd(compare.range_end)}, through));
+  REGENT_ASSIGN_OR_RETURN(VersionCursor cursor,
+                          OpenCursor(rows, {compare.key, VersionRowsEnd(compare.range_end)}, through));
   bool any = false;
   while (cursor.Next()) {
     if (!cursor.live()) continue;

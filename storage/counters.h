@@ -11,12 +11,12 @@ namespace regent::storage {
 struct Counters {
   uint64_t applied_index = 0;
   uint64_t applied_term = 0;
-  int64_t revision = 1;         // a fresh store is at 1; never derived from rows
-  int64_t compacted = -1;       // -1: nothing was compacted
-  int64_t size = 0;             // logical bytes: live versions and history above the compaction
-  int64_t dead = 0;             // running sum of what became superfluous, over all events
-  int64_t dead_released = 0;    // how much of it compactions took off the size
-  uint64_t digest = 0;          // chained over the logical operations of all entries
+  int64_t revision = 1;       // a fresh store is at 1; never derived from rows
+  int64_t compacted = -1;     // -1: nothing was compacted
+  int64_t size = 0;           // logical bytes: live versions and history above the compaction
+  int64_t dead = 0;           // running sum of what became superfluous, over all events
+  int64_t dead_released = 0;  // how much of it compactions took off the size
+  uint64_t digest = 0;        // chained over the logical operations of all entries
 };
 
 // row = format:1 (1), then the fields above in their order as varints, compacted plus one.

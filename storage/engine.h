@@ -8,8 +8,8 @@
 //  * Rows are ordered by unsigned bytes.
 //  * A failing read or write of the disk, and a bad checksum, ends the process: the store never guesses.
 //
-// Threads: Get, Iterate, Flush, GetPersisted and generation from any thread; everything else from the owner of the state
-// machine alone. An iterator belongs to the thread that made it and must not outlive the engine.
+// Threads: Get, Iterate, Flush, GetPersisted and generation from any thread; everything else from the owner of the
+// state machine alone. An iterator belongs to the thread that made it and must not outlive the engine.
 #pragma once
 
 #include <cstdint>
@@ -95,7 +95,8 @@ class Engine {
   // The row as a crash right now would bring it back.
   virtual std::optional<std::string> GetPersisted(std::string_view row) const = 0;
 
-  // Frees the space of rows in [begin, end) as far as it is cheap. An optimisation: rows may stay, or come back after a crash.
+  // Frees the space of rows in [begin, end) as far as it is cheap. An optimisation: rows may stay, or come back after a
+  // crash.
   virtual void DropRange(std::string_view begin, std::string_view end) = 0;
 
   // A durable copy of everything in the new folder `directory`, for snapshots. Unimplemented is a legal answer.

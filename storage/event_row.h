@@ -4,8 +4,8 @@
 //   predecessor = back:v sub:v weight:v        (update and delete: the live version that ended here; back is the
 //                                               distance from this revision to its revision)
 //
-// dead_before is the running sum of what all events before this one made superfluous (bytes as the quota counts them): a
-// create nothing, an update its predecessor, a delete its predecessor and its own tombstone. v is a varint.
+// dead_before is the running sum of what all events before this one made superfluous (bytes as the quota counts them):
+// a create nothing, an update its predecessor, a delete its predecessor and its own tombstone. v is a varint.
 //
 // Creates are the births and deletes the deaths of keys, whatever happened to older versions.
 //

@@ -17,7 +17,7 @@ struct Event {
   api::Revision revision;
   Type type = Type::kPut;
   std::string key;
-  std::string rest;  // fields 2 to 6 of the mvccpb.KeyValue, encoded; of a delete only mod_revision
+  std::string rest;      // fields 2 to 6 of the mvccpb.KeyValue, encoded; of a delete only mod_revision
   bool created = false;  // a put that made the key: it never has a previous value
   // The previous version, fields 2 to 6 encoded. `previous_known` says whether it was looked up: if it was and there
   // is none, the key was created or the version is compacted away.
@@ -26,10 +26,10 @@ struct Event {
 };
 
 struct EventBatch {
-  api::Revision first;         // the batch covers the revisions first to last, also where they have no event here
+  api::Revision first;  // the batch covers the revisions first to last, also where they have no event here
   api::Revision last;
-  bool too_large = false;      // the events are not here: watchers go to catch-up reads
-  std::vector<Event> events;   // by revision, then by the order inside the revision
+  bool too_large = false;     // the events are not here: watchers go to catch-up reads
+  std::vector<Event> events;  // by revision, then by the order inside the revision
 };
 
 }  // namespace regent::storage

@@ -7,11 +7,20 @@
 namespace regent::storage {
 namespace {
 
-constexpr size_t kEntryOverheadBytes = 160;
+constexpr size_t kRestBytesMax = 64;
+constexpr size_t kEntryOverheadBytes = 240;  // the slot with its load factor, a small rest, the key's own allocation
 
 absl::string_view Bridge(std::string_view text) { return absl::string_view(text.data(), text.size()); }
 
 }  // namespace
+
+Head HeadCache::Keep(Head head) {
+  if (head.rest.size() > kRestBytesMax) {
+    head.rest = std::string();
+    head.rest_known = false;
+  }
+  return head;
+}
 
 Head* HeadCache::Find(std::string_view key) {
   if (const auto young = young_.find(Bridge(key)); young != young_.end()) return &young->second;
@@ -19,24 +28,17 @@ Head* HeadCache::Find(std::string_view key) {
   if (old == old_.end()) return nullptr;
   Head head = std::move(old->second);
   old_.erase(old);
-  Set(key, std::move(head));
-  return &young_.find(Bridge(key))->second;
+  return Set(key, std::move(head));
 }
 
-void HeadCache::Set(std::string_view key, Head head) {
-  if (head.rest.size() > kRestBytesMax) {
-    head.rest = std::string();
-    head.rest_known = false;
-  }
+Head* HeadCache::Set(std::string_view key, Head head) {
   const auto [entry, inserted] = young_.try_emplace(std::string(key));
   if (inserted) {
     young_bytes_ += key.size() + kEntryOverheadBytes;
     if (!old_.empty()) old_.erase(Bridge(key));
-  } else {
-    young_bytes_ -= entry->second.rest.size();
   }
-  young_bytes_ += head.rest.size();
-  entry->second = std::move(head);
+  entry->second = Keep(std::move(head));
+  return &entry->second;
 }
 
 void HeadCache::Trim() {

@@ -20,20 +20,20 @@ struct Head {
   int64_t create_revision = 0;
   int64_t version = 0;
   int64_t lease = 0;
-  int64_t weight = 0;     // VersionWeight
+  int64_t weight = 0;  // VersionWeight
   std::string rest;
 };
 
 class HeadCache {
  public:
-  // A rest up to this size is kept.
-  static constexpr size_t kRestBytesMax = 64;
-
   explicit HeadCache(size_t bytes_max) : half_bytes_max_(bytes_max / 2) {}
 
-  // Null when the key is not known. Valid until the next call of any function.
+  // Null when the key is not known. What it points to may be assigned, through Keep. Valid until the next call.
   Head* Find(std::string_view key);
-  void Set(std::string_view key, Head head);
+  Head* Set(std::string_view key, Head head);
+
+  // A head as the cache keeps it: without a large rest.
+  static Head Keep(Head head);
 
   // Forgets what is over the bound. Only when the rows of all heads are in the engine.
   void Trim();
@@ -44,7 +44,7 @@ class HeadCache {
   const size_t half_bytes_max_;
   Heads young_;
   Heads old_;
-  size_t young_bytes_ = 0;
+  size_t young_bytes_ = 0;  // about
 };
 
 }  // namespace regent::storage

@@ -14,9 +14,9 @@ namespace {
 
 constexpr uint32_t kBucketKeysMax = 256;
 constexpr uint32_t kBucketKeysAfterCut = 128;
-constexpr uint32_t kBucketKeysMin = 32;   // a smaller one is merged with the next
+constexpr uint32_t kBucketKeysMin = 32;  // a smaller one is merged with the next
 constexpr size_t kLeafBucketsMax = 128;
-constexpr size_t kLeafBucketsMin = 16;   // a smaller one is joined with the next
+constexpr size_t kLeafBucketsMin = 16;  // a smaller one is joined with the next
 
 uint32_t Keys(const CountTree::Bucket& bucket) { return bucket.live + bucket.dead; }
 
@@ -30,9 +30,8 @@ CountTree::CountTree() {
 }
 
 CountTree::Place CountTree::Find(std::string_view key) const {
-  const auto leaf = std::upper_bound(leaves_.begin() + 1, leaves_.end(), key, [](std::string_view k, const auto& l) {
-    return k < l->separators->front();
-  });
+  const auto leaf = std::upper_bound(leaves_.begin() + 1, leaves_.end(), key,
+                                     [](std::string_view k, const auto& l) { return k < l->separators->front(); });
   const size_t leaf_position = static_cast<size_t>(leaf - leaves_.begin()) - 1;
   const std::vector<std::string>& separators = *leaves_[leaf_position]->separators;
   const auto bucket = std::upper_bound(separators.begin() + 1, separators.end(), key);
@@ -106,7 +105,7 @@ std::shared_ptr<const CountTree> KeyCounts::Publish() {
 
 CountTree::Leaf& KeyCounts::MutableLeaf(size_t leaf) {
   changed_ = true;
-  std::shared_ptr<CountTree::Leaf>& slot = tree_.leaves_[leaf];
+  std::shared_ptr<CountTree::Leaf>& slot = tree_.leaves()[leaf];
   if (slot->edition != edition_) {
     slot = std::make_shared<CountTree::Leaf>(*slot);
     slot->edition = edition_;
@@ -158,10 +157,11 @@ void KeyCounts::Balance(const RowSource& rows, Position through) {
 }
 
 // The keys of the bucket, live and dead, in pieces of kBucketKeysAfterCut.
-std::vector<KeyCounts::Piece> KeyCounts::ScanBucket(CountTree::Place place, const RowSource& rows, Position through) const {
+std::vector<KeyCounts::Piece> KeyCounts::ScanBucket(CountTree::Place place, const RowSource& rows,
+                                                    Position through) const {
   CountTree::Place next = place;
-  if (++next.bucket == tree_.leaves_[place.leaf]->buckets.size()) next = {place.leaf + 1, 0};
-  const bool last = next.leaf == tree_.leaves_.size();
+  if (++next.bucket == tree_.leaves()[place.leaf]->buckets.size()) next = {place.leaf + 1, 0};
+  const bool last = next.leaf == tree_.leaves().size();
   std::string end = last ? VersionRowsEnd(api::kFromKey) : KeyPrefix(tree_.SeparatorAt(next));
   absl::StatusOr<VersionCursor> cursor = OpenCursor(rows, {tree_.SeparatorAt(place), std::move(end)}, through);
   CHECK(cursor.ok()) << cursor.status();
@@ -195,7 +195,7 @@ void KeyCounts::Cut(const std::string& separator, const RowSource& rows, Positio
 void KeyCounts::MergeWithNext(const std::string& separator) {
   JoinWithNextLeaf(tree_.Find(separator).leaf);
   const CountTree::Place place = tree_.Find(separator);
-  const CountTree::Leaf& leaf = *tree_.leaves_[place.leaf];
+  const CountTree::Leaf& leaf = *tree_.leaves()[place.leaf];
   if (place.bucket + 1 == leaf.buckets.size()) {
     if (place.bucket == 0) return;
     const CountTree::Bucket& before = leaf.buckets[place.bucket - 1];
@@ -216,8 +216,10 @@ void KeyCounts::MergeWithNext(const std::string& separator) {
 // Puts `pieces` in the place of `buckets` buckets of one leaf.
 void KeyCounts::Replace(size_t leaf_position, size_t first_bucket, size_t buckets, std::vector<Piece> pieces) {
   CountTree::Leaf& leaf = MutableLeaf(leaf_position);
-  std::vector<std::string> separators(leaf.separators->begin(), leaf.separators->begin() + static_cast<ptrdiff_t>(first_bucket));
-  std::vector<CountTree::Bucket> counts(leaf.buckets.begin(), leaf.buckets.begin() + static_cast<ptrdiff_t>(first_bucket));
+  std::vector<std::string> separators(leaf.separators->begin(),
+                                      leaf.separators->begin() + static_cast<ptrdiff_t>(first_bucket));
+  std::vector<CountTree::Bucket> counts(leaf.buckets.begin(),
+                                        leaf.buckets.begin() + static_cast<ptrdiff_t>(first_bucket));
   for (size_t i = first_bucket; i < first_bucket + buckets; ++i) unwritten_.insert((*leaf.separators)[i]);
   for (Piece& piece : pieces) {
     unwritten_.insert(piece.separator);
@@ -237,7 +239,7 @@ void KeyCounts::Replace(size_t leaf_position, size_t first_bucket, size_t bucket
 
 // Into leaves of half the size.
 void KeyCounts::SplitLeaf(size_t leaf_position) {
-  const std::shared_ptr<CountTree::Leaf> whole = tree_.leaves_[leaf_position];
+  const std::shared_ptr<CountTree::Leaf> whole = tree_.leaves()[leaf_position];
   std::vector<std::shared_ptr<CountTree::Leaf>> parts;
   for (size_t start = 0; start < whole->buckets.size(); start += kLeafBucketsMax / 2) {
     const auto first = static_cast<ptrdiff_t>(start);
@@ -250,23 +252,24 @@ void KeyCounts::SplitLeaf(size_t leaf_position) {
     part->edition = edition_;
     parts.push_back(std::move(part));
   }
-  const auto place = tree_.leaves_.erase(tree_.leaves_.begin() + static_cast<ptrdiff_t>(leaf_position));
-  tree_.leaves_.insert(place, parts.begin(), parts.end());
+  const auto place = tree_.leaves().erase(tree_.leaves().begin() + static_cast<ptrdiff_t>(leaf_position));
+  tree_.leaves().insert(place, parts.begin(), parts.end());
 }
 
 // No row knows of leaves.
 void KeyCounts::JoinWithNextLeaf(size_t leaf_position) {
-  if (leaf_position + 1 == tree_.leaves_.size()) return;
-  const std::shared_ptr<CountTree::Leaf> next = tree_.leaves_[leaf_position + 1];
-  const size_t buckets = tree_.leaves_[leaf_position]->buckets.size();
-  if (std::min(buckets, next->buckets.size()) >= kLeafBucketsMin || buckets + next->buckets.size() > kLeafBucketsMax) return;
+  if (leaf_position + 1 == tree_.leaves().size()) return;
+  const std::shared_ptr<CountTree::Leaf> next = tree_.leaves()[leaf_position + 1];
+  const size_t buckets = tree_.leaves()[leaf_position]->buckets.size();
+  if (std::min(buckets, next->buckets.size()) >= kLeafBucketsMin || buckets + next->buckets.size() > kLeafBucketsMax)
+    return;
   CountTree::Leaf& leaf = MutableLeaf(leaf_position);
   std::vector<std::string> separators = *leaf.separators;
   separators.insert(separators.end(), next->separators->begin(), next->separators->end());
   leaf.separators = std::make_shared<const std::vector<std::string>>(std::move(separators));
   leaf.buckets.insert(leaf.buckets.end(), next->buckets.begin(), next->buckets.end());
   leaf.live += next->live;
-  tree_.leaves_.erase(tree_.leaves_.begin() + static_cast<ptrdiff_t>(leaf_position) + 1);
+  tree_.leaves().erase(tree_.leaves().begin() + static_cast<ptrdiff_t>(leaf_position) + 1);
 }
 
 }  // namespace regent::storage

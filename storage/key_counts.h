@@ -3,8 +3,8 @@
 //
 //   row 'n' separator -> live:v dead:v
 //
-// `live` is exact. `dead` is about how many tombstone rows still lie in the bucket: it only bounds how many rows the scan
-// of a bucket's edge walks, so a bucket is cut when live + dead grows too large.
+// `live` is exact. `dead` is about how many tombstone rows still lie in the bucket: it only bounds how many rows the
+// scan of a bucket's edge walks, so a bucket is cut when live + dead grows too large.
 //
 // Rows are written with every batch that ends an entry and hold exactly what the tree held then: cutting and merging
 // never change a sum, so a crash at any place brings back a right tree.
@@ -34,8 +34,8 @@ class CountTree {
   struct Leaf {
     std::shared_ptr<const std::vector<std::string>> separators;  // ascending, one for each bucket, at least one
     std::vector<Bucket> buckets;
-    int64_t live = 0;        // sum
-    uint64_t edition = 0;    // of the tree when this copy was made: the writer changes copies of its own edition in place
+    int64_t live = 0;      // sum
+    uint64_t edition = 0;  // of the tree when this copy was made: the writer changes copies of its own edition in place
   };
   // Where a key belongs.
   struct Place {
@@ -45,6 +45,10 @@ class CountTree {
   };
 
   CountTree();
+
+  // The writer's.
+  std::vector<std::shared_ptr<Leaf>>& leaves() { return leaves_; }
+  const std::vector<std::shared_ptr<Leaf>>& leaves() const { return leaves_; }
 
   Place Find(std::string_view key) const;
   const std::string& SeparatorAt(Place place) const { return (*leaves_[place.leaf]->separators)[place.bucket]; }
@@ -58,7 +62,6 @@ class CountTree {
                                 Position through) const;
 
  private:
-  friend class KeyCounts;
   std::vector<std::shared_ptr<Leaf>> leaves_;  // at least one; the first separator of all is ""
 };
 
@@ -100,9 +103,9 @@ class KeyCounts {
   CountTree tree_;
   std::shared_ptr<const CountTree> published_;
   uint64_t edition_ = 1;
-  bool changed_ = true;              // since Publish
-  std::set<std::string> unwritten_;  // separators of rows to write or to delete
-  std::set<std::string> unbalanced_; // separators of buckets to look at
+  bool changed_ = true;               // since Publish
+  std::set<std::string> unwritten_;   // separators of rows to write or to delete
+  std::set<std::string> unbalanced_;  // separators of buckets to look at
 };
 
 }  // namespace regent::storage

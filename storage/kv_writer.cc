@@ -190,7 +190,8 @@ absl::StatusOr<api::LeaseRevokeResult> KvWriter::Revoke(api::LeaseId id) {
   if (!mvcc_.leases().Contains(id.value)) return api::ErrLeaseNotFound();
   for (const std::string& key : mvcc_.leases().Keys(id.value)) {
     const Head head = mvcc_.FindHead(key);
-    CHECK(head.live && head.lease == id.value) << "lease " << id.value << " has a key that is not its own: '" << key << "'";
+    CHECK(head.live && head.lease == id.value)
+        << "lease " << id.value << " has a key that is not its own: '" << key << "'";
     mvcc_.Delete(key, head);
   }
   mvcc_.leases().Remove(id.value);

@@ -30,7 +30,9 @@ void Leases::Remove(int64_t id) {
   noted_.insert_or_assign(LeaseRow({id}), std::nullopt);
 }
 
-void Leases::Attach(int64_t id, std::string_view key) { noted_.insert_or_assign(LeaseKeyRow({id}, key), std::string()); }
+void Leases::Attach(int64_t id, std::string_view key) {
+  noted_.insert_or_assign(LeaseKeyRow({id}, key), std::string());
+}
 
 void Leases::Detach(int64_t id, std::string_view key) { noted_.insert_or_assign(LeaseKeyRow({id}, key), std::nullopt); }
 

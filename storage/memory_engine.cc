@@ -9,7 +9,8 @@ namespace regent::storage {
 // Looks its row up again at every step, so that rows may come and go beside it; sees the states at its sequence.
 class MemoryEngine::Iterator final : public RowIterator {
  public:
-  Iterator(const MemoryEngine& engine, std::string upper_bound) : engine_(engine), upper_bound_(std::move(upper_bound)) {
+  Iterator(const MemoryEngine& engine, std::string upper_bound)
+      : engine_(engine), upper_bound_(std::move(upper_bound)) {
     const std::lock_guard<std::mutex> lock(engine_.mutex_);
     sequence_ = engine_.sequence_;
     ++engine_.iterators_[sequence_];

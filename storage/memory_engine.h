@@ -57,8 +57,8 @@ class MemoryEngine final : public Engine {
   const uint64_t generation_;
   mutable std::mutex mutex_;  // guards everything below and *disk_
   std::map<std::string, States, std::less<>> rows_;
-  uint64_t sequence_ = 0;                           // counts batches
-  mutable std::map<uint64_t, size_t> iterators_;    // sequence → how many iterators stand on it
+  uint64_t sequence_ = 0;                         // counts batches
+  mutable std::map<uint64_t, size_t> iterators_;  // sequence → how many iterators stand on it
   std::deque<Batch> unflushed_;
 };
 

@@ -69,7 +69,8 @@ class Reader {
   // The row of a put is gone: either the compaction has come this far, or the disk is broken.
   absl::Status Missing(Position position) const {
     const int64_t compacted = compacted_.load();
-    CHECK_LE(position.revision, compacted) << "the version of event " << position.revision << "/" << position.sub << " is missing";
+    CHECK_LE(position.revision, compacted)
+        << "the version of event " << position.revision << "/" << position.sub << " is missing";
     // At the compacted revision itself a later operation of the same revision replaced it, and what is left is there.
     if (request_.from == compacted && position.revision == compacted) return absl::OkStatus();
     return api::ErrCompacted();
@@ -83,7 +84,8 @@ class Reader {
       std::string rest;
       if (engine_.Get(VersionRow(record.key, record.predecessor), &rest)) previous = std::move(rest);
     } else {
-      REGENT_ASSIGN_OR_RETURN(std::optional<Version> found, FindVersion(RowSource(engine_), record.key, Through(before)));
+      REGENT_ASSIGN_OR_RETURN(std::optional<Version> found,
+                              FindVersion(RowSource(engine_), record.key, Through(before)));
       if (found.has_value() && !found->rest.empty()) previous = std::move(found->rest);
     }
     if (before < compacted_.load()) return std::nullopt;

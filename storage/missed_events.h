@@ -16,7 +16,7 @@ struct MissedEventsRequest {
   std::string_view key;
   std::string_view range_end;  // as the wire says it
   int64_t from = 0;
-  int64_t through = 0;         // the view's revision
+  int64_t through = 0;  // the view's revision
   bool previous = false;
   size_t events_max = 0;
 };

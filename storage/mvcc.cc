@@ -58,25 +58,23 @@ void Mvcc::BeginEntry(EntrySize size, size_t bytes_about) {
 }
 
 void Mvcc::Put(std::string_view key, std::string_view value, int64_t lease) {
-  const Head before = FindHead(key);
-  const int64_t create_revision = before.live ? before.create_revision : next_.revision;
-  const int64_t version = before.live ? before.version + 1 : 1;
-  std::string rest = api::EncodeKeyValueRest({create_revision}, {next_.revision}, version, value, {lease});
-  Record(before.live ? EventKind::kUpdate : EventKind::kCreate, key, before, rest);
-  const int64_t old_lease = before.live ? before.lease : 0;
+  Head& head = HeadFor(key);
+  Head after{.live = true,
+             .rest_known = true,
+             .position = next_,
+             .create_revision = head.live ? head.create_revision : next_.revision,
+             .version = head.live ? head.version + 1 : 1,
+             .lease = lease};
+  after.rest = api::EncodeKeyValueRest({after.create_revision}, {next_.revision}, after.version, value, {lease});
+  after.weight = VersionWeight(key.size(), after.rest.size());
+  Record(head.live ? EventKind::kUpdate : EventKind::kCreate, key, head, after.rest);
+  const int64_t old_lease = head.live ? head.lease : 0;
   if (old_lease != lease) {
     if (old_lease != 0) leases_.Detach(old_lease, key);
     if (lease != 0) leases_.Attach(lease, key);
   }
-  if (!before.live) counts_.Created(key);
-  heads_.Set(key, Head{.live = true,
-                       .rest_known = true,
-                       .position = next_,
-                       .create_revision = create_revision,
-                       .version = version,
-                       .lease = lease,
-                       .weight = VersionWeight(key.size(), rest.size()),
-                       .rest = std::move(rest)});
+  if (!head.live) counts_.Created(key);
+  head = HeadCache::Keep(std::move(after));
   ++next_.sub;
   WriteBatchIfFull();
 }
@@ -94,7 +92,8 @@ void Mvcc::Delete(std::string_view key, const Head& head) {
 // The two rows of an operation, the sizes and the digest.
 void Mvcc::Record(EventKind kind, std::string_view key, const Head& before, std::string_view rest) {
   const int64_t weight = VersionWeight(key.size(), rest.size());
-  EventRecord record{.kind = kind, .dead_before = counters_.dead, .predecessor = {}, .predecessor_weight = 0, .key = key};
+  EventRecord record{
+      .kind = kind, .dead_before = counters_.dead, .predecessor = {}, .predecessor_weight = 0, .key = key};
   if (kind != EventKind::kCreate) {
     record.predecessor = before.position;
     record.predecessor_weight = before.weight;
@@ -192,13 +191,12 @@ void Mvcc::WriteBatchIfFull() {
   if (may_write_in_entry_ && batch_.size_bytes() >= options_.chunk_bytes_max) WriteBatch();
 }
 
-const Head& Mvcc::FindHead(std::string_view key) {
-  if (const Head* known = heads_.Find(key)) return *known;
+Head& Mvcc::HeadFor(std::string_view key) {
+  if (Head* known = heads_.Find(key)) return *known;
   // Every key of the batch is in the cache, so this one's newest version is in the engine.
   absl::StatusOr<std::optional<Version>> found = FindVersion(RowSource(engine_), key, newest());
   CHECK(found.ok()) << found.status();
-  heads_.Set(key, found->has_value() ? HeadOf(key, (*found)->position, std::move((*found)->rest)) : Head{});
-  return *heads_.Find(key);
+  return *heads_.Set(key, found->has_value() ? HeadOf(key, (*found)->position, std::move((*found)->rest)) : Head{});
 }
 
 std::string Mvcc::RestOf(std::string_view key, const Head& head) {
@@ -238,8 +236,9 @@ void Mvcc::VisitRange(std::string_view key, std::string_view range_end, Visit vi
 
 absl::StatusOr<api::RangeResult> Mvcc::Range(const api::RangeRequest& request) {
   const RowSource source = rows();
-  return ReadRange(RangeState{.rows = source, .counts = counts_.tree(), .newest = newest(), .revision = visible_revision()},
-                   request);
+  return ReadRange(
+      RangeState{.rows = source, .counts = counts_.tree(), .newest = newest(), .revision = visible_revision()},
+      request);
 }
 
 RowSource Mvcc::rows() {

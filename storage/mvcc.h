@@ -2,8 +2,8 @@
 //
 //   BeginTurn ( BeginEntry ( Put | Delete | reads )* EndEntry )* EndTurn
 //
-// An entry that changes keys does so at revision() + 1, its operations ordered by sub. One batch holds a whole turn: the
-// rows of its entries, then the counters with the applied index. A large entry is the exception:
+// An entry that changes keys does so at revision() + 1, its operations ordered by sub. One batch holds a whole turn:
+// the rows of its entries, then the counters with the applied index. A large entry is the exception:
 //
 //   1. Before it starts, what earlier entries of the turn changed is completed (their counters are added to the batch).
 //   2. When the batch is full, it is written: complete earlier entries, and version and event rows of this one.
@@ -55,7 +55,7 @@ class Mvcc {
   // ---- reads, of everything done so far ---------------------------------------------------------------------------
 
   // The newest version of `key`. Valid until the next FindHead, Put or Delete.
-  const Head& FindHead(std::string_view key);
+  const Head& FindHead(std::string_view key) { return HeadFor(key); }
   // The whole stored value of a live head.
   std::string RestOf(std::string_view key, const Head& head);
   // Calls `visit` for the keys that are live in [key, range_end) now, ascending; a key that `visit` deletes or puts
@@ -83,6 +83,7 @@ class Mvcc {
   void Digest(uint64_t kind, std::string_view bytes, uint64_t number);
 
  private:
+  Head& HeadFor(std::string_view key);
   void Record(EventKind kind, std::string_view key, const Head& before, std::string_view rest);
   void PostEvent(EventKind kind, std::string_view key, const Head& before, std::string_view rest);
   std::optional<std::string> PreviousRest(std::string_view key, const Head& before);
@@ -98,9 +99,9 @@ class Mvcc {
   HeadCache heads_;
   Batch batch_;
   Overlay overlay_;
-  Position next_{2, 0};                        // of the next operation
-  bool may_write_in_entry_ = false;            // the batch holds nothing incomplete but this entry's version and event rows
-  bool incomplete_ = false;                    // entries ended since CompleteEntries
+  Position next_{2, 0};              // of the next operation
+  bool may_write_in_entry_ = false;  // the batch holds nothing incomplete but this entry's version and event rows
+  bool incomplete_ = false;          // entries ended since CompleteEntries
   const WantsPrevious* wants_previous_ = nullptr;
   std::shared_ptr<EventBatch> events_;
 };

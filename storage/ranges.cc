@@ -42,7 +42,8 @@ bool PassesFilters(const api::RangeRequest& request, std::string_view rest) {
 
 // Without the value; the lease stays only when the value had to be read for the sort, as in etcd 3.7, which answers
 // the others from its index.
-void AddResult(const api::RangeRequest& request, std::string_view key, std::string_view rest, api::RangeResult& result) {
+void AddResult(const api::RangeRequest& request, std::string_view key, std::string_view rest,
+               api::RangeResult& result) {
   if (!request.keys_only) return result.kvs.Add(key, rest);
   const api::KeyValueRest kv = Decode(rest);
   const bool value_was_read = request.sort_target == api::SortTarget::kValue;
@@ -71,11 +72,16 @@ std::vector<const Item*> Sort(const api::RangeRequest& request, std::vector<Item
     return order;
   };
   switch (request.sort_target) {
-    case api::SortTarget::kKey: return sort([](const Item& item) { return std::string_view(item.key); });
-    case api::SortTarget::kVersion: return sort([](const Item& item) { return item.kv.version; });
-    case api::SortTarget::kCreate: return sort([](const Item& item) { return item.kv.create_revision; });
-    case api::SortTarget::kMod: return sort([](const Item& item) { return item.kv.mod_revision; });
-    case api::SortTarget::kValue: return sort([](const Item& item) { return item.kv.value; });
+    case api::SortTarget::kKey:
+      return sort([](const Item& item) { return std::string_view(item.key); });
+    case api::SortTarget::kVersion:
+      return sort([](const Item& item) { return item.kv.version; });
+    case api::SortTarget::kCreate:
+      return sort([](const Item& item) { return item.kv.create_revision; });
+    case api::SortTarget::kMod:
+      return sort([](const Item& item) { return item.kv.mod_revision; });
+    case api::SortTarget::kValue:
+      return sort([](const Item& item) { return item.kv.value; });
   }
   return order;
 }
@@ -117,7 +123,8 @@ class RangeReader {
     REGENT_ASSIGN_OR_RETURN(const std::optional<Version> found, FindVersion(state_.rows, request_.key, at_));
     if (!found.has_value() || found->rest.empty()) return absl::OkStatus();
     result_.count = 1;
-    if (!request_.count_only && PassesFilters(request_, found->rest)) AddResult(request_, request_.key, found->rest, result_);
+    if (!request_.count_only && PassesFilters(request_, found->rest))
+      AddResult(request_, request_.key, found->rest, result_);
     return absl::OkStatus();
   }
 
@@ -146,10 +153,11 @@ class RangeReader {
     return absl::OkStatus();
   }
 
-  // etcd takes the order NONE for the order of keys even when a target is named: it reads the first limit + 1 keys, sorts
-  // those and cuts. Any other order, and any filter, reads the whole range first.
+  // etcd takes the order NONE for the order of keys even when a target is named: it reads the first limit + 1 keys,
+  // sorts those and cuts. Any other order, and any filter, reads the whole range first.
   absl::Status ReadSorted() {
-    const bool first_keys_alone = request_.sort_order == api::SortOrder::kNone && !HasFilters(request_) && request_.limit > 0;
+    const bool first_keys_alone =
+        request_.sort_order == api::SortOrder::kNone && !HasFilters(request_) && request_.limit > 0;
     REGENT_ASSIGN_OR_RETURN(VersionCursor cursor, OpenCursor(state_.rows, Span(), at_));
     std::vector<Item> items;
     bool whole_range = true;
@@ -202,7 +210,8 @@ class RangeReader {
       if (position > state_.newest) break;
       if (++events > kCountedEventsMax) return std::nullopt;
       const EventRecord event = DecodeEventRecord(position, row->value());
-      if (event.kind == EventKind::kUpdate || !api::RangeContains(request_.key, request_.range_end, event.key)) continue;
+      if (event.kind == EventKind::kUpdate || !api::RangeContains(request_.key, request_.range_end, event.key))
+        continue;
       change += event.kind == EventKind::kCreate ? 1 : -1;
     }
     return change;
@@ -229,7 +238,8 @@ void PageCounts::Note(std::string_view key, std::string_view range_end, int64_t 
 
 std::optional<int64_t> PageCounts::Find(std::string_view key, std::string_view range_end, int64_t revision) const {
   const std::shared_ptr<const Entry> entry = std::atomic_load(&slots_[SlotOf(key, range_end, revision)]);
-  if (entry == nullptr || entry->revision != revision || entry->key != key || entry->range_end != range_end) return std::nullopt;
+  if (entry == nullptr || entry->revision != revision || entry->key != key || entry->range_end != range_end)
+    return std::nullopt;
   return entry->count;
 }
 

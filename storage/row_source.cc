@@ -9,7 +9,10 @@ namespace regent::storage {
 class Overlay::Iterator final : public RowIterator {
  public:
   Iterator(const Overlay& overlay, std::unique_ptr<RowIterator> below, std::string upper_bound)
-      : overlay_(overlay), below_(std::move(below)), upper_bound_(std::move(upper_bound)), above_(overlay.rows_.end()) {}
+      : overlay_(overlay),
+        below_(std::move(below)),
+        upper_bound_(std::move(upper_bound)),
+        above_(overlay.rows_.end()) {}
 
   void Seek(std::string_view row) override {
     below_->Seek(row);
@@ -45,7 +48,8 @@ class Overlay::Iterator final : public RowIterator {
 void Overlay::Update() {
   for (; taken_ < batch_.count(); ++taken_) {
     const Batch::Operation operation = batch_.at(taken_);
-    if (operation.row[0] == kVersionRows || operation.row[0] == kEventRows) rows_.insert_or_assign(std::string(operation.row), taken_);
+    if (operation.row[0] == kVersionRows || operation.row[0] == kEventRows)
+      rows_.insert_or_assign(std::string(operation.row), taken_);
   }
 }
 
@@ -66,7 +70,8 @@ std::unique_ptr<RowIterator> Overlay::Merge(std::unique_ptr<RowIterator> below, 
 }
 
 absl::StatusOr<std::unique_ptr<RowIterator>> RowSource::Iterate(std::string upper_bound, Scope scope) const {
-  if (overlay_ != nullptr && !overlay_->empty()) return overlay_->Merge(engine_->Iterate(upper_bound, scope), upper_bound);
+  if (overlay_ != nullptr && !overlay_->empty())
+    return overlay_->Merge(engine_->Iterate(upper_bound, scope), upper_bound);
   std::unique_ptr<RowIterator> rows = engine_->Iterate(std::move(upper_bound), scope);
   if (compacted_ != nullptr && compacted_->load() > revision_) return api::ErrCompacted();
   return rows;

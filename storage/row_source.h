@@ -41,8 +41,8 @@ class Overlay {
   class Iterator;
 
   const Batch& batch_;
-  size_t taken_ = 0;                                    // operations of the batch
-  std::map<std::string, size_t, std::less<>> rows_;     // row → operation
+  size_t taken_ = 0;                                 // operations of the batch
+  std::map<std::string, size_t, std::less<>> rows_;  // row → operation
 };
 
 class RowSource {

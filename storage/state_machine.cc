@@ -273,7 +273,8 @@ absl::StatusOr<raft::Index> Machine::PersistedApplied() const {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(std::shared_ptr<Engine> engine, StateMachineOptions options) {
+absl::StatusOr<std::unique_ptr<StateMachine>> StateMachine::Open(std::shared_ptr<Engine> engine,
+                                                                 StateMachineOptions options) {
   return std::make_unique<Machine>(std::move(engine), options);
 }
 

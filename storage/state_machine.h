@@ -26,10 +26,10 @@
 namespace regent::storage {
 
 struct StateMachineOptions {
-  size_t chunk_bytes_max = 4 << 20;           // an entry's rows beyond this are written in several batches
-  size_t head_cache_bytes_max = 32 << 20;     // newest versions of recently written keys
-  size_t posted_events_max = 10'000;          // a revision with more is left to catch-up reads (EventBatch::too_large)
-  int64_t quota_bytes = 0;                    // this member's; 0: none. See ApplyOutcome::over_quota
+  size_t chunk_bytes_max = 4 << 20;        // an entry's rows beyond this are written in several batches
+  size_t head_cache_bytes_max = 32 << 20;  // newest versions of recently written keys
+  size_t posted_events_max = 10'000;       // a revision with more is left to catch-up reads (EventBatch::too_large)
+  int64_t quota_bytes = 0;                 // this member's; 0: none. See ApplyOutcome::over_quota
 };
 
 // The answer for one applied command. `status`/`value` is what the proposer's caller gets.
@@ -47,14 +47,14 @@ struct LeaseChange {
 };
 
 struct ApplyOutcome {
-  std::vector<Answer> answers;                // in the order of the entries
-  std::shared_ptr<const EventBatch> events;   // null when the turn changed no key
+  std::vector<Answer> answers;               // in the order of the entries
+  std::shared_ptr<const EventBatch> events;  // null when the turn changed no key
   std::vector<LeaseChange> leases;
   bool alarms_changed = false;
   // A request met a store that is over this member's quota: it was applied as on every member, its answer here is
   // ErrNoSpace, and the owner raises the alarm.
   bool over_quota = false;
-  bool compacted = false;                     // the compacted revision moved: there is something to purge
+  bool compacted = false;  // the compacted revision moved: there is something to purge
 };
 
 // Asked during Apply for a key that is updated or deleted: does a live watcher want the previous value in the event?
@@ -69,7 +69,8 @@ struct LeaseInfo {
 class StateMachine {
  public:
   // Reads counters, leases, alarms, members and the counted tree; the time does not depend on the number of versions.
-  static absl::StatusOr<std::unique_ptr<StateMachine>> Open(std::shared_ptr<Engine> engine, StateMachineOptions options);
+  static absl::StatusOr<std::unique_ptr<StateMachine>> Open(std::shared_ptr<Engine> engine,
+                                                            StateMachineOptions options);
   virtual ~StateMachine() = default;
 
   // Applies committed entries, contiguous from applied() + 1, in one batch (large entries excepted), then publishes
@@ -82,10 +83,10 @@ class StateMachine {
   // The state after the last Apply. From any thread; never null.
   virtual std::shared_ptr<const View> view() const = 0;
 
-  virtual std::vector<LeaseInfo> Leases() const = 0;                              // by id
+  virtual std::vector<LeaseInfo> Leases() const = 0;  // by id
   virtual std::optional<LeaseInfo> FindLease(api::LeaseId id) const = 0;
-  virtual std::vector<std::string> LeaseKeys(api::LeaseId id) const = 0;          // ascending
-  virtual std::vector<api::AlarmMember> Alarms() const = 0;                       // ascending
+  virtual std::vector<std::string> LeaseKeys(api::LeaseId id) const = 0;  // ascending
+  virtual std::vector<api::AlarmMember> Alarms() const = 0;               // ascending
 
   // The purge behind a compaction, in slices. PlanPurge reads and may run on any thread with the view that it is
   // given; RunPurge writes, on the owner, and ignores a plan made before the engine was replaced. nullopt: done.
@@ -95,7 +96,8 @@ class StateMachine {
   // The newest configuration entry that was applied; nullopt when the log had none. The log may have released it.
   virtual std::optional<raft::Entry> configuration() const = 0;
 
-  // From any thread. Makes everything applied durable in the engine; returns the applied index that a crash now would come back with.
+  // From any thread. Makes everything applied durable in the engine; returns the applied index that a crash now would
+  // come back with.
   virtual absl::StatusOr<raft::Index> Flush() = 0;
   // The applied index that is durable in the engine: the log may be released up to it. From any thread.
   virtual absl::StatusOr<raft::Index> PersistedApplied() const = 0;

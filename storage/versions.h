@@ -47,9 +47,9 @@ class VersionCursor {
 
   std::unique_ptr<RowIterator> rows_;
   Position through_;
-  std::string prefix_;     // of the row the cursor stands on
-  bool given_ = false;     // the key of prefix_ has been given out
-  int steps_ = 0;          // rows passed since the last key or seek
+  std::string prefix_;  // of the row the cursor stands on
+  bool given_ = false;  // the key of prefix_ has been given out
+  int steps_ = 0;       // rows passed since the last key or seek
   Position position_;
   std::string key_;
 };

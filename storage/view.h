@@ -28,8 +28,8 @@ class View {
   virtual ~View() = default;
 
   virtual api::Revision revision() const = 0;
-  virtual api::Revision compacted() const = 0;   // 0 when nothing was compacted; as it is now
-  virtual int64_t logical_size() const = 0;      // bytes of live rows and history
+  virtual api::Revision compacted() const = 0;      // 0 when nothing was compacted; as it is now
+  virtual int64_t logical_size() const = 0;         // bytes of live rows and history
   virtual int64_t logical_size_in_use() const = 0;  // bytes of what is not yet to be purged
   virtual uint64_t applied_index() const = 0;
 
@@ -42,8 +42,8 @@ class View {
   virtual absl::StatusOr<api::TxnResult> ReadTxn(const api::TxnRequest& request) const = 0;
 
   // Events of keys in [key, range_end) (range_end as the wire says it) from revision `from` on, at most about
-  // `events_max` rows of the index read, always whole revisions (one revision at least). With previous values when asked.
-  // ErrCompacted when `from` is below the compacted revision.
+  // `events_max` rows of the index read, always whole revisions (one revision at least). With previous values when
+  // asked. ErrCompacted when `from` is below the compacted revision.
   virtual absl::StatusOr<EventSlice> Events(std::string_view key, std::string_view range_end, api::Revision from,
                                             bool previous, size_t events_max) const = 0;
 };

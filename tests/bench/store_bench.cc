@@ -26,8 +26,8 @@ double CpuSeconds(clockid_t clock) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-// Prints per operation of what ran since it was made: wall time, CPU time of the process (flushes and compactions too) and
-// CPU time of the calling thread.
+// Prints per operation of what ran since it was made: wall time, CPU time of the process (flushes and compactions too)
+// and CPU time of the calling thread.
 class Measure {
  public:
   explicit Measure(std::string what) : what_(std::move(what)) {}
@@ -36,7 +36,8 @@ class Measure {
     const double cpu = CpuSeconds(CLOCK_PROCESS_CPUTIME_ID) - process_start_;
     const double own = CpuSeconds(CLOCK_THREAD_CPUTIME_ID) - thread_start_;
     const double scale = 1e6 / static_cast<double>(operations);
-    std::printf("%-60s %9.2f us wall %9.2f us cpu %9.2f us own\n", what_.c_str(), wall * scale, cpu * scale, own * scale);
+    std::printf("%-60s %9.2f us wall %9.2f us cpu %9.2f us own\n", what_.c_str(), wall * scale, cpu * scale,
+                own * scale);
     std::fflush(stdout);
   }
 
@@ -77,8 +78,8 @@ class Bench {
 
   void Add(api::WriteRequest request) {
     const uint64_t index = machine_->applied().value + turn_.size() + 1;
-    turn_.push_back(raft::Entry{.index = {index}, .term = {1},
-                                .data = EncodeCommand({.request = {1, index}, .body = std::move(request)})});
+    turn_.push_back(raft::Entry{
+        .index = {index}, .term = {1}, .data = EncodeCommand({.request = {1, index}, .body = std::move(request)})});
   }
   ApplyOutcome Flush() {
     ApplyOutcome outcome = machine_->Apply(turn_, nullptr);
@@ -106,9 +107,10 @@ class Bench {
     const Measure measure("txn compare-mod-revision update, batches of " + std::to_string(batch));
     for (int64_t i = 0; i < updates; ++i) {
       const std::string key = Key(random_() % keys);
-      Add(api::TxnRequest{.compare = {{.result = api::Compare::Result::kGreater, .target = api::Compare::Target::kMod, .key = key}},
-                          .success = {api::PutRequest{.key = key, .value = value}},
-                          .failure = {api::RangeRequest{.key = key}}});
+      Add(api::TxnRequest{
+          .compare = {{.result = api::Compare::Result::kGreater, .target = api::Compare::Target::kMod, .key = key}},
+          .success = {api::PutRequest{.key = key, .value = value}},
+          .failure = {api::RangeRequest{.key = key}}});
       if (turn_.size() == batch) Flush();
     }
     if (!turn_.empty()) Flush();
@@ -128,7 +130,8 @@ class Bench {
     const Measure measure(what);
     for (int64_t i = 0; i < counts; ++i) {
       const std::string from = "/registry/pods/namespace-" + std::to_string(100 + random_() % 50).substr(1) + "/";
-      const auto result = view->Range({.key = from, .range_end = "/registry/pods0", .revision = {revision}, .count_only = true});
+      const auto result =
+          view->Range({.key = from, .range_end = "/registry/pods0", .revision = {revision}, .count_only = true});
       CHECK(result.ok()) << result.status();
     }
     measure.Done(counts);
@@ -140,11 +143,13 @@ class Bench {
     std::string key = "/registry/";
     int64_t pages = 0;
     for (bool more = true; more; ++pages) {
-      const auto result = view->Range({.key = key, .range_end = "/registry0", .limit = limit, .revision = view->revision()});
+      const auto result =
+          view->Range({.key = key, .range_end = "/registry0", .limit = limit, .revision = view->revision()});
       CHECK(result.ok()) << result.status();
       more = result->more;
       // The last key of the page: what stands in front of the rest is found by a second, tiny read.
-      const auto keys = view->Range({.key = key, .range_end = "/registry0", .limit = limit, .revision = view->revision(), .keys_only = true});
+      const auto keys = view->Range(
+          {.key = key, .range_end = "/registry0", .limit = limit, .revision = view->revision(), .keys_only = true});
       key = LastKey(*keys) + '\0';
     }
     measure.Done(pages);

@@ -1,5 +1,5 @@
-// Any bytes as a command of the log: what decodes must encode to bytes that mean the same, and decoding must not allocate
-// out of proportion (a limit of the fuzzer's memory watches that).
+// Any bytes as a command of the log: what decodes must encode to bytes that mean the same, and decoding must not
+// allocate out of proportion (a limit of the fuzzer's memory watches that).
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

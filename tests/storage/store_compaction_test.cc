@@ -98,9 +98,14 @@ TEST(StorePurge, AfterAFullPurgeTheSizeIsWhatTheRowsWeigh) {
       for (int i = 0; i < 20; ++i) {
         const std::string key(1, static_cast<char>('a' + random() % 12));
         switch (random() % 4) {
-          case 0: store.Delete(key); break;
-          case 1: store.Delete(key, std::string(1, static_cast<char>(key[0] + 3))); break;
-          default: store.Put(key, std::string(random() % 50, 'x'));
+          case 0:
+            store.Delete(key);
+            break;
+          case 1:
+            store.Delete(key, std::string(1, static_cast<char>(key[0] + 3)));
+            break;
+          default:
+            store.Put(key, std::string(random() % 50, 'x'));
         }
       }
       const int64_t size_before = store.view()->logical_size();
@@ -175,8 +180,10 @@ TEST(StoreEvents, ThePreviousValueIsThatOfTheRevisionBefore) {
   store.Put("a", "2");
   EXPECT_EQ(DecodeKeyValue(*store.outcome().events->events[0].previous).value, large);
   // In one revision a put and a delete: the previous value of both is the one before the revision.
-  ASSERT_TRUE(store.Txn({.success = {api::PutRequest{.key = "a", .value = "3"},
-                                     api::DeleteRangeRequest{.key = "a", .range_end = kNoEnd}}}).ok());
+  ASSERT_TRUE(store
+                  .Txn({.success = {api::PutRequest{.key = "a", .value = "3"},
+                                    api::DeleteRangeRequest{.key = "a", .range_end = kNoEnd}}})
+                  .ok());
   const auto& events = store.outcome().events->events;
   EXPECT_EQ(DecodeKeyValue(*events[0].previous).value, "2");
   EXPECT_EQ(DecodeKeyValue(*events[1].previous).value, "2");

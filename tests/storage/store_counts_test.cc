@@ -105,7 +105,9 @@ TEST(StoreReaders, ViewsAnswerExactlyWhileTheStoreIsWrittenCompactedAndPurged) {
   for (int i = 0; i < 3000; ++i) {
     const std::string old_key = Padded(static_cast<uint64_t>(i));
     const std::string new_key = Padded(static_cast<uint64_t>(i) + 100);
-    ASSERT_TRUE(store.Txn({.success = {api::DeleteRangeRequest{.key = old_key}, api::PutRequest{.key = new_key, .value = "1"}}}).ok());
+    ASSERT_TRUE(
+        store.Txn({.success = {api::DeleteRangeRequest{.key = old_key}, api::PutRequest{.key = new_key, .value = "1"}}})
+            .ok());
     if (i % 50 == 49) {
       ASSERT_TRUE(store.Compact(store.view()->revision().value - 20).ok());
       store.PurgeAll(7);

@@ -18,21 +18,29 @@ std::string KeyOf(std::mt19937& random) { return "k" + std::to_string(random() %
 api::WriteRequest RandomRequest(std::mt19937& random, int64_t revisions_about) {
   const std::string key = KeyOf(random);
   switch (random() % 10) {
-    case 0: return api::DeleteRangeRequest{.key = key, .range_end = KeyOf(random)};
-    case 1: return api::DeleteRangeRequest{.key = key};
-    case 2: return api::LeaseGrantRequest{.id = {static_cast<int64_t>(random() % 4) + 1}, .ttl = 10};
-    case 3: return api::LeaseRevokeRequest{.id = {static_cast<int64_t>(random() % 4) + 1}};
-    case 4: return api::CompactionRequest{.revision = {revisions_about - static_cast<int64_t>(random() % 20)}};
+    case 0:
+      return api::DeleteRangeRequest{.key = key, .range_end = KeyOf(random)};
+    case 1:
+      return api::DeleteRangeRequest{.key = key};
+    case 2:
+      return api::LeaseGrantRequest{.id = {static_cast<int64_t>(random() % 4) + 1}, .ttl = 10};
+    case 3:
+      return api::LeaseRevokeRequest{.id = {static_cast<int64_t>(random() % 4) + 1}};
+    case 4:
+      return api::CompactionRequest{.revision = {revisions_about - static_cast<int64_t>(random() % 20)}};
     case 5: {
       api::TxnRequest txn;
-      txn.compare.push_back({.target = api::Compare::Target::kVersion, .key = key, .number = static_cast<int64_t>(random() % 2)});
-      for (int i = 0; i < 5; ++i) txn.success.push_back(api::PutRequest{.key = key + std::to_string(i), .value = "txn"});
+      txn.compare.push_back(
+          {.target = api::Compare::Target::kVersion, .key = key, .number = static_cast<int64_t>(random() % 2)});
+      for (int i = 0; i < 5; ++i)
+        txn.success.push_back(api::PutRequest{.key = key + std::to_string(i), .value = "txn"});
       txn.success.push_back(api::RangeRequest{.key = "k", .range_end = "l", .count_only = true});
       txn.failure.push_back(api::DeleteRangeRequest{.key = "k3", .range_end = "k5", .prev_kv = true});
       return txn;
     }
     default:
-      return api::PutRequest{.key = key, .value = std::string(random() % 100, 'v'), .lease = {static_cast<int64_t>(random() % 3)}};
+      return api::PutRequest{
+          .key = key, .value = std::string(random() % 100, 'v'), .lease = {static_cast<int64_t>(random() % 3)}};
   }
 }
 
@@ -108,7 +116,8 @@ TEST(StoreCrash, ManyCrashesWithPurgesAndFlushesInBetweenLeadToTheSameEnd) {
       const std::vector<raft::Entry> log(entries.begin(), entries.begin() + static_cast<ptrdiff_t>(end));
       CatchUp(store, log, 1 + random() % 8);
       if (random() % 3 == 0) {
-        if (const auto plan = store.machine().PlanPurge(*store.view(), 1 + random() % 50)) store.machine().RunPurge(*plan);
+        if (const auto plan = store.machine().PlanPurge(*store.view(), 1 + random() % 50))
+          store.machine().RunPurge(*plan);
       }
       store.engine().FlushBatches(random() % 30);
       if (random() % 3 != 0) continue;
@@ -129,17 +138,20 @@ TEST(StoreCrash, TheAnswersDoNotDependOnTurnsAndChunks) {
     while (store.machine().applied().value < entries.size()) {
       const size_t from = store.machine().applied().value;
       const size_t to = std::min(from + turn, entries.size());
-      const ApplyOutcome outcome =
-          store.ApplyTurn({entries.begin() + static_cast<ptrdiff_t>(from), entries.begin() + static_cast<ptrdiff_t>(to)});
+      const ApplyOutcome outcome = store.ApplyTurn(
+          {entries.begin() + static_cast<ptrdiff_t>(from), entries.begin() + static_cast<ptrdiff_t>(to)});
       for (const Answer& answer : outcome.answers) {
-        texts.push_back(answer.result.ok() ? std::to_string(answer.result->index()) : answer.result.status().ToString());
+        texts.push_back(answer.result.ok() ? std::to_string(answer.result->index())
+                                           : answer.result.status().ToString());
         if (!answer.result.ok()) continue;
         if (const auto* txn = std::get_if<api::TxnResult>(&*answer.result)) {
           texts.back() += "/" + std::to_string(txn->revision.value);
           for (const api::ResponseOp& response : txn->responses) {
-            if (const auto* range = std::get_if<api::RangeResult>(&response)) texts.back() += "#" + std::to_string(range->count);
+            if (const auto* range = std::get_if<api::RangeResult>(&response))
+              texts.back() += "#" + std::to_string(range->count);
             if (const auto* deleted = std::get_if<api::DeleteRangeResult>(&response)) {
-              for (const KeyValue& kv : DecodeList(deleted->prev_kvs)) texts.back() += "-" + kv.key + "@" + std::to_string(kv.mod_revision);
+              for (const KeyValue& kv : DecodeList(deleted->prev_kvs))
+                texts.back() += "-" + kv.key + "@" + std::to_string(kv.mod_revision);
             }
           }
         }

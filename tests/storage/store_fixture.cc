@@ -12,13 +12,26 @@ KeyValue DecodeKeyValue(const std::string& bytes) {
   api::WireReader reader(bytes);
   while (const std::optional<api::WireField> field = reader.Next()) {
     switch (field->tag) {
-      case api::BytesTag(1): kv.key = field->bytes; break;
-      case api::VarintTag(2): kv.create_revision = field->int64(); break;
-      case api::VarintTag(3): kv.mod_revision = field->int64(); break;
-      case api::VarintTag(4): kv.version = field->int64(); break;
-      case api::BytesTag(5): kv.value = field->bytes; break;
-      case api::VarintTag(6): kv.lease = field->int64(); break;
-      default: LOG(FATAL) << "tag " << field->tag;
+      case api::BytesTag(1):
+        kv.key = field->bytes;
+        break;
+      case api::VarintTag(2):
+        kv.create_revision = field->int64();
+        break;
+      case api::VarintTag(3):
+        kv.mod_revision = field->int64();
+        break;
+      case api::VarintTag(4):
+        kv.version = field->int64();
+        break;
+      case api::BytesTag(5):
+        kv.value = field->bytes;
+        break;
+      case api::VarintTag(6):
+        kv.lease = field->int64();
+        break;
+      default:
+        LOG(FATAL) << "tag " << field->tag;
     }
   }
   CHECK(!reader.malformed());
@@ -30,7 +43,8 @@ std::vector<KeyValue> DecodeList(const api::KeyValueList& list) {
   for (const std::string& chunk : list.chunks()) all += chunk;
   std::vector<KeyValue> kvs;
   api::WireReader reader(all);
-  while (const std::optional<api::WireField> field = reader.Next()) kvs.push_back(DecodeKeyValue(std::string(field->bytes)));
+  while (const std::optional<api::WireField> field = reader.Next())
+    kvs.push_back(DecodeKeyValue(std::string(field->bytes)));
   CHECK(!reader.malformed());
   return kvs;
 }
@@ -55,11 +69,14 @@ void Store::Crash() {
 }
 
 raft::Entry Store::EntryOf(uint64_t index, api::WriteRequest request, uint64_t leader_term) {
-  const Command command{.request = {.node = 1, .sequence = index}, .leader_term = leader_term, .body = std::move(request)};
+  const Command command{
+      .request = {.node = 1, .sequence = index}, .leader_term = leader_term, .body = std::move(request)};
   return raft::Entry{.index = {index}, .term = {1}, .type = raft::EntryType::kNormal, .data = EncodeCommand(command)};
 }
 
-ApplyOutcome Store::ApplyTurn(const std::vector<raft::Entry>& entries) { return machine_->Apply(entries, wants_previous); }
+ApplyOutcome Store::ApplyTurn(const std::vector<raft::Entry>& entries) {
+  return machine_->Apply(entries, wants_previous);
+}
 
 absl::StatusOr<api::WriteResult> Store::Apply(api::WriteRequest request, uint64_t leader_term) {
   outcome_ = ApplyTurn({EntryOf(machine_->applied().value + 1, std::move(request), leader_term)});
@@ -87,7 +104,9 @@ absl::StatusOr<api::TxnResult> Store::Txn(api::TxnRequest request) {
 
 absl::Status Store::Compact(int64_t revision) { return Apply(api::CompactionRequest{.revision = {revision}}).status(); }
 
-absl::Status Store::Grant(int64_t id, int64_t ttl) { return Apply(api::LeaseGrantRequest{.id = {id}, .ttl = ttl}).status(); }
+absl::Status Store::Grant(int64_t id, int64_t ttl) {
+  return Apply(api::LeaseGrantRequest{.id = {id}, .ttl = ttl}).status();
+}
 
 void Store::PurgeAll(size_t events_max) {
   while (const std::optional<PurgePlan> plan = machine_->PlanPurge(*view(), events_max)) machine_->RunPurge(*plan);

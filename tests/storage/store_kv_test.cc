@@ -220,8 +220,8 @@ TEST(StoreAlarm, AlarmsSurviveARestartAndAreAnsweredInOrder) {
   ASSERT_TRUE(store.machine().Flush().ok());
   store.Crash();
   const auto result = store.Apply(Alarm(api::AlarmAction::kGet, api::AlarmType::kNone));
-  EXPECT_THAT(std::get<api::AlarmResult>(*result).alarms,
-              ElementsAre(api::AlarmMember{9, api::AlarmType::kNoSpace}, api::AlarmMember{300, api::AlarmType::kNoSpace}));
+  EXPECT_THAT(std::get<api::AlarmResult>(*result).alarms, ElementsAre(api::AlarmMember{9, api::AlarmType::kNoSpace},
+                                                                      api::AlarmMember{300, api::AlarmType::kNoSpace}));
 }
 
 TEST(StoreQuota, ARequestOverTheQuotaIsAppliedAndAnsweredNoSpace) {

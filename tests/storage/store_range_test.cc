@@ -25,8 +25,13 @@ Store Letters() {
 
 TEST(StoreRange, KeysComeInTheOrderOfBytesEvenWithZerosInside) {
   Store store;
-  const std::vector<std::string> keys = {std::string("a"), std::string("a\0", 2), std::string("a\0\0", 3),
-                                         std::string("a\0\xff", 3), std::string("a\1"), std::string("a\xff"), "b"};
+  const std::vector<std::string> keys = {std::string("a"),
+                                         std::string("a\0", 2),
+                                         std::string("a\0\0", 3),
+                                         std::string("a\0\xff", 3),
+                                         std::string("a\1"),
+                                         std::string("a\xff"),
+                                         "b"};
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) store.Put(*key, "x");
   EXPECT_EQ(KeysOf(store.Range({.key = "a", .range_end = kNoEnd})), keys);
   EXPECT_THAT(KeysOf(store.Range({.key = std::string("a\0", 2), .range_end = std::string("a\1", 2)})),
@@ -97,10 +102,15 @@ TEST(StoreRange, OrderNoneWithATargetSortsTheFirstKeysAlone) {
 
 TEST(StoreRange, AnOrderSortsTheWholeRangeBeforeTheLimit) {
   const Store store = Letters();
-  EXPECT_THAT(KeysOf(store.Range({.key = "a", .range_end = "z", .limit = 2, .sort_order = api::SortOrder::kDescend,
+  EXPECT_THAT(KeysOf(store.Range({.key = "a",
+                                  .range_end = "z",
+                                  .limit = 2,
+                                  .sort_order = api::SortOrder::kDescend,
                                   .sort_target = api::SortTarget::kMod})),
               ElementsAre("d", "b"));
-  EXPECT_THAT(KeysOf(store.Range({.key = "a", .range_end = "z", .sort_order = api::SortOrder::kAscend,
+  EXPECT_THAT(KeysOf(store.Range({.key = "a",
+                                  .range_end = "z",
+                                  .sort_order = api::SortOrder::kAscend,
                                   .sort_target = api::SortTarget::kValue})),
               ElementsAre("a", "c", "e", "d", "b"));
   EXPECT_THAT(KeysOf(store.Range({.key = "a", .range_end = "z", .sort_order = api::SortOrder::kDescend})),
@@ -154,7 +164,8 @@ TEST(StoreRange, CountsOfOldRevisionsAgreeWithTheWalk) {
     }
   }
   for (int64_t revision = 100; revision < store.view()->revision().value; revision += 611) {
-    const auto walked = static_cast<int64_t>(KeysOf(store.Range({.key = "k1", .range_end = "k4", .revision = {revision}})).size());
+    const auto walked =
+        static_cast<int64_t>(KeysOf(store.Range({.key = "k1", .range_end = "k4", .revision = {revision}})).size());
     EXPECT_EQ(store.Count("k1", "k4", revision), walked) << "at " << revision;
   }
 }

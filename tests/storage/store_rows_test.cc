@@ -43,15 +43,19 @@ TEST(StoreRows, VersionRowsStandInTheOrderOfKeysThenNewestFirst) {
 TEST(StoreRows, TheExampleInTheHeaderIsRight) {
   EXPECT_EQ(VersionRow(std::string("a\0b", 3), {5, 0}),
             std::string("\x76\x61\x00\xff\x62\x00\x01\xff\xff\xff\xff\xff\xff\xff\xfa\xff\xff\xff\xff", 19));
-  const EventRecord update{.kind = EventKind::kUpdate, .dead_before = 0, .predecessor = {3, 0}, .predecessor_weight = 80, .key = "a"};
+  const EventRecord update{
+      .kind = EventKind::kUpdate, .dead_before = 0, .predecessor = {3, 0}, .predecessor_weight = 80, .key = "a"};
   EXPECT_EQ(EncodeEventRecord({5, 0}, update), std::string("\x01\x00\x02\x00\x50\x61", 6));
   const Command put{.request = {1, 2}, .body = api::PutRequest{.key = "a", .value = "x"}};
   EXPECT_EQ(EncodeCommand(put), std::string("\x01\x01\x02\x00\x01\x01\x61\x01\x78\x00\x00", 11));
 }
 
 TEST(StoreRows, EventRecordsAndCountersComeBack) {
-  const EventRecord record{.kind = EventKind::kDelete, .dead_before = int64_t{1} << 50, .predecessor = {7, 4'000'000'000u},
-                           .predecessor_weight = 1234567, .key = std::string("k\0k", 3)};
+  const EventRecord record{.kind = EventKind::kDelete,
+                           .dead_before = int64_t{1} << 50,
+                           .predecessor = {7, 4'000'000'000u},
+                           .predecessor_weight = 1234567,
+                           .key = std::string("k\0k", 3)};
   const std::string value = EncodeEventRecord({900, 3}, record);
   const EventRecord back = DecodeEventRecord({900, 3}, value);
   EXPECT_EQ(back.kind, record.kind);
@@ -59,8 +63,14 @@ TEST(StoreRows, EventRecordsAndCountersComeBack) {
   EXPECT_EQ(back.predecessor, record.predecessor);
   EXPECT_EQ(back.predecessor_weight, record.predecessor_weight);
   EXPECT_EQ(back.key, record.key);
-  const Counters counters{.applied_index = 1, .applied_term = 2, .revision = 3, .compacted = -1, .size = 5, .dead = 6,
-                          .dead_released = 7, .digest = ~uint64_t{0}};
+  const Counters counters{.applied_index = 1,
+                          .applied_term = 2,
+                          .revision = 3,
+                          .compacted = -1,
+                          .size = 5,
+                          .dead = 6,
+                          .dead_released = 7,
+                          .digest = ~uint64_t{0}};
   EXPECT_EQ(EncodeCounters(DecodeCounters(EncodeCounters(counters))), EncodeCounters(counters));
   EXPECT_EQ(DecodeCounters(EncodeCounters(counters)).compacted, -1);
 }
@@ -71,8 +81,10 @@ api::TxnRequest RandomTxn(std::mt19937& random, int depth) {
   for (size_t i = random() % 3; i > 0; --i) {
     txn.compare.push_back({.result = static_cast<api::Compare::Result>(random() % 4),
                            .target = static_cast<api::Compare::Target>(random() % 5),
-                           .key = RandomKey(random), .range_end = RandomKey(random),
-                           .number = static_cast<int64_t>(random()) - (1 << 30), .value = RandomKey(random)});
+                           .key = RandomKey(random),
+                           .range_end = RandomKey(random),
+                           .number = static_cast<int64_t>(random()) - (1 << 30),
+                           .value = RandomKey(random)});
   }
   for (size_t i = random() % 4; i > 0; --i) txn.success.push_back(RandomOperation(random, depth + 1));
   for (size_t i = random() % 4; i > 0; --i) txn.failure.push_back(RandomOperation(random, depth + 1));
@@ -89,9 +101,12 @@ api::RequestOp RandomOperation(std::mt19937& random, int depth) {
       range.keys_only = random() % 2 == 0;
       return range;
     }
-    case 1: return api::PutRequest{.key = RandomKey(random), .value = RandomKey(random), .lease = {-5}, .prev_kv = true};
-    case 2: return api::DeleteRangeRequest{.key = RandomKey(random), .range_end = RandomKey(random), .prev_kv = true};
-    default: return std::make_shared<const api::TxnRequest>(RandomTxn(random, depth));
+    case 1:
+      return api::PutRequest{.key = RandomKey(random), .value = RandomKey(random), .lease = {-5}, .prev_kv = true};
+    case 2:
+      return api::DeleteRangeRequest{.key = RandomKey(random), .range_end = RandomKey(random), .prev_kv = true};
+    default:
+      return std::make_shared<const api::TxnRequest>(RandomTxn(random, depth));
   }
 }
 
@@ -103,7 +118,8 @@ TEST(StoreCommand, EveryCommandComesBackAndEncodesToTheSameBytes) {
       api::CompactionRequest{.revision = {INT64_MAX}, .physical = true},
       api::LeaseGrantRequest{.id = {-1}, .ttl = 3},
       api::LeaseRevokeRequest{.id = {INT64_MIN}},
-      api::AlarmRequest{.action = api::AlarmAction::kDeactivate, .member_id = ~uint64_t{0}, .alarm = api::AlarmType::kCorrupt},
+      api::AlarmRequest{
+          .action = api::AlarmAction::kDeactivate, .member_id = ~uint64_t{0}, .alarm = api::AlarmType::kCorrupt},
   };
   for (int i = 0; i < 500; ++i) bodies.push_back(RandomTxn(random, 0));
   for (api::WriteRequest& body : bodies) {

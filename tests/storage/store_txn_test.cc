@@ -20,7 +20,8 @@ bool Succeeds(Store& store, std::vector<Compare> compares) {
 
 TEST(StoreCompare, AMissingKeyCountsAsZeroButNeverAsAValue) {
   Store store;
-  for (const auto target : {Compare::Target::kVersion, Compare::Target::kCreate, Compare::Target::kMod, Compare::Target::kLease}) {
+  for (const auto target :
+       {Compare::Target::kVersion, Compare::Target::kCreate, Compare::Target::kMod, Compare::Target::kLease}) {
     EXPECT_TRUE(Succeeds(store, {{.result = Compare::Result::kEqual, .target = target, .key = "a", .number = 0}}));
     EXPECT_TRUE(Succeeds(store, {{.result = Compare::Result::kLess, .target = target, .key = "a", .number = 1}}));
   }
@@ -34,13 +35,14 @@ TEST(StoreCompare, NumbersAndValuesOfALiveKey) {
   ASSERT_TRUE(store.Grant(4).ok());
   store.Put("a", "old", 4);
   store.Put("a", "m", 4);
-  EXPECT_TRUE(Succeeds(store, {{.target = Compare::Target::kVersion, .key = "a", .number = 2},
-                               {.target = Compare::Target::kCreate, .key = "a", .number = 2},
-                               {.target = Compare::Target::kMod, .key = "a", .number = 3},
-                               {.target = Compare::Target::kLease, .key = "a", .number = 4},
-                               {.target = Compare::Target::kValue, .key = "a", .value = "m"},
-                               {.result = Compare::Result::kGreater, .target = Compare::Target::kValue, .key = "a", .value = "lz"},
-                               {.result = Compare::Result::kNotEqual, .target = Compare::Target::kMod, .key = "a", .number = 2}}));
+  EXPECT_TRUE(Succeeds(
+      store, {{.target = Compare::Target::kVersion, .key = "a", .number = 2},
+              {.target = Compare::Target::kCreate, .key = "a", .number = 2},
+              {.target = Compare::Target::kMod, .key = "a", .number = 3},
+              {.target = Compare::Target::kLease, .key = "a", .number = 4},
+              {.target = Compare::Target::kValue, .key = "a", .value = "m"},
+              {.result = Compare::Result::kGreater, .target = Compare::Target::kValue, .key = "a", .value = "lz"},
+              {.result = Compare::Result::kNotEqual, .target = Compare::Target::kMod, .key = "a", .number = 2}}));
 }
 
 TEST(StoreCompare, ARangeMustHoldForEveryKeyAndIsAMissingKeyWhenEmpty) {
@@ -48,7 +50,8 @@ TEST(StoreCompare, ARangeMustHoldForEveryKeyAndIsAMissingKeyWhenEmpty) {
   store.Put("a", "1");
   store.Put("b", "1");
   const auto version = [](Compare::Result result, int64_t number) {
-    return Compare{.result = result, .target = Compare::Target::kVersion, .key = "a", .range_end = "z", .number = number};
+    return Compare{
+        .result = result, .target = Compare::Target::kVersion, .key = "a", .range_end = "z", .number = number};
   };
   EXPECT_TRUE(Succeeds(store, {version(Compare::Result::kEqual, 1)}));
   store.Put("b", "2");
@@ -61,11 +64,10 @@ TEST(StoreCompare, ARangeMustHoldForEveryKeyAndIsAMissingKeyWhenEmpty) {
 TEST(StoreTxn, AllChangesShareOneRevisionAndARangeSeesThePutBeforeIt) {
   Store store;
   store.Put("a", "0");
-  const auto result = store.Txn({.success = {api::RangeRequest{.key = "a"}, api::PutRequest{.key = "a", .value = "1"},
-                                             api::RangeRequest{.key = "a", .range_end = "z"},
-                                             api::PutRequest{.key = "b", .value = "2"},
-                                             api::RangeRequest{.key = "a", .range_end = "z"},
-                                             api::RangeRequest{.key = "a", .revision = {2}}}});
+  const auto result = store.Txn(
+      {.success = {api::RangeRequest{.key = "a"}, api::PutRequest{.key = "a", .value = "1"},
+                   api::RangeRequest{.key = "a", .range_end = "z"}, api::PutRequest{.key = "b", .value = "2"},
+                   api::RangeRequest{.key = "a", .range_end = "z"}, api::RangeRequest{.key = "a", .revision = {2}}}});
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->revision.value, 3);
   const auto range = [&](size_t i) { return std::get<api::RangeResult>(result->responses[i]); };
@@ -81,8 +83,9 @@ TEST(StoreTxn, AllChangesShareOneRevisionAndARangeSeesThePutBeforeIt) {
 TEST(StoreTxn, ARangeDeleteInATxnSeesThePutsBeforeItAndDoesNotSeeThoseAfter) {
   Store store;
   store.Put("b", "0");
-  const auto result = store.Txn({.success = {api::PutRequest{.key = "a"}, api::DeleteRangeRequest{.key = "b", .range_end = "d"},
-                                             api::RangeRequest{.key = "a", .range_end = "z"}, api::PutRequest{.key = "e"}}});
+  const auto result =
+      store.Txn({.success = {api::PutRequest{.key = "a"}, api::DeleteRangeRequest{.key = "b", .range_end = "d"},
+                             api::RangeRequest{.key = "a", .range_end = "z"}, api::PutRequest{.key = "e"}}});
   EXPECT_THAT(KeysOf(std::get<api::RangeResult>(result->responses[2])), ElementsAre("a"));
   EXPECT_EQ(store.view()->revision().value, 3);
 }
@@ -143,7 +146,9 @@ TEST(StoreTxn, ABadOperationFailsTheWholeTxnBeforeAnythingIsWritten) {
   fails(api::PutRequest{.key = "b", .lease = {99}}, api::ErrLeaseNotFound());
   fails(api::PutRequest{.key = "b", .ignore_value = true}, api::ErrKeyNotFound());
   // In the branch that is not taken none of it matters.
-  EXPECT_TRUE(store.Txn({.success = {api::PutRequest{.key = "a"}}, .failure = {api::PutRequest{.key = "b", .lease = {99}}}}).ok());
+  EXPECT_TRUE(
+      store.Txn({.success = {api::PutRequest{.key = "a"}}, .failure = {api::PutRequest{.key = "b", .lease = {99}}}})
+          .ok());
 }
 
 TEST(StoreTxn, AReadTxnAnswersFromItsView) {
@@ -156,7 +161,8 @@ TEST(StoreTxn, AReadTxnAnswersFromItsView) {
   ASSERT_TRUE(result.ok());
   EXPECT_TRUE(result->succeeded);
   EXPECT_EQ(result->revision.value, 2);
-  EXPECT_EQ(view->ReadTxn({.success = {api::RangeRequest{.key = "a", .revision = {3}}}}).status(), api::ErrFutureRevision());
+  EXPECT_EQ(view->ReadTxn({.success = {api::RangeRequest{.key = "a", .revision = {3}}}}).status(),
+            api::ErrFutureRevision());
 }
 
 TEST(StoreTurn, LaterEntriesOfATurnSeeEarlierOnes) {
@@ -164,9 +170,9 @@ TEST(StoreTurn, LaterEntriesOfATurnSeeEarlierOnes) {
   const api::TxnRequest create{.compare = {{.target = Compare::Target::kMod, .key = "a", .number = 0}},
                                .success = {api::PutRequest{.key = "a", .value = "first"}},
                                .failure = {api::RangeRequest{.key = "a", .range_end = "z"}}};
-  const ApplyOutcome outcome = store.ApplyTurn({Store::EntryOf(1, create), Store::EntryOf(2, create),
-                                                Store::EntryOf(3, api::DeleteRangeRequest{.key = "a", .range_end = "z"}),
-                                                Store::EntryOf(4, create)});
+  const ApplyOutcome outcome = store.ApplyTurn(
+      {Store::EntryOf(1, create), Store::EntryOf(2, create),
+       Store::EntryOf(3, api::DeleteRangeRequest{.key = "a", .range_end = "z"}), Store::EntryOf(4, create)});
   const auto txn = [&](size_t i) { return std::get<api::TxnResult>(*outcome.answers[i].result); };
   EXPECT_TRUE(txn(0).succeeded);
   EXPECT_FALSE(txn(1).succeeded);
