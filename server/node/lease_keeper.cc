@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/contract/errors.h"
 #include "glog/logging.h"
 
 namespace regent::server {
@@ -41,6 +42,7 @@ void LeaseKeeper::Follow() {
   leading_.reset();
   to_revoke_.clear();
   revoking_ = 0;
+  FailWaiters(api::ErrLeaderChanged());
 }
 
 void LeaseKeeper::OnChanges(const std::vector<storage::LeaseChange>& changes) {
@@ -159,6 +161,10 @@ void LeaseKeeper::RevokeFailed(api::LeaseId id) {
 
 void LeaseKeeper::Stop(const absl::Status& status) {
   stopped_ = true;
+  FailWaiters(status);
+}
+
+void LeaseKeeper::FailWaiters(const absl::Status& status) {
   for (auto& [id, lease] : leases_) {
     for (Waiter& waiter : std::exchange(lease.waiters, {})) waiter.done(status);
   }

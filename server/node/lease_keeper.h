@@ -36,7 +36,7 @@ class LeaseKeeper {
 
   // This node leads `term` and has applied an entry of it.
   void Lead(raft::Term term);
-  // It leads no more: nothing expires here.
+  // It leads no more: nothing expires here, and who waits for a revocation is told ErrLeaderChanged.
   void Follow();
 
   void OnChanges(const std::vector<storage::LeaseChange>& changes);
@@ -75,6 +75,7 @@ class LeaseKeeper {
   void Expire();
   void ProposeRevokes();
   void StartTimer();
+  void FailWaiters(const absl::Status& status);
 
   Loop& loop_;
   const NodeOptions& options_;
