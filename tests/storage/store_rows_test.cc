@@ -55,7 +55,7 @@ TEST(StoreRows, EventRecordsAndCountersComeBack) {
                            .dead_before = int64_t{1} << 50,
                            .predecessor = {7, 4'000'000'000u},
                            .predecessor_weight = 1234567,
-                           .key = std::string("k\0k", 3)};
+                           .key = std::string_view("k\0k", 3)};
   const std::string value = EncodeEventRecord({900, 3}, record);
   const EventRecord back = DecodeEventRecord({900, 3}, value);
   EXPECT_EQ(back.kind, record.kind);
