@@ -14,8 +14,8 @@ std::string VersionText(std::string_view program) {
   const std::string platform = "linux/amd64";
 #endif
   if (name == "etcd") {
-    return "etcd Version: " + etcd + "\nGit SHA: regent-" + regent + "\nGo Version: none (C++)\nGo OS/Arch: " + platform +
-           "\n";
+    return "etcd Version: " + etcd + "\nGit SHA: regent-" + regent +
+           "\nGo Version: none (C++)\nGo OS/Arch: " + platform + "\n";
   }
   return "regent Version: " + regent + "\netcd Version: " + etcd + "\nOS/Arch: " + platform + "\n";
 }

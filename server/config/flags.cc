@@ -50,27 +50,27 @@ struct Setter {
   std::string_view text;
 
   absl::Status operator()(std::monostate) const { return absl::OkStatus(); }
-  absl::Status operator()(std::string Settings::* member) const {
+  absl::Status operator()(std::string Settings::*member) const {
     settings.*member = std::string(text);
     return absl::OkStatus();
   }
-  absl::Status operator()(bool Settings::* member) const {
+  absl::Status operator()(bool Settings::*member) const {
     REGENT_ASSIGN_OR_RETURN(settings.*member, ParseBool(text));
     return absl::OkStatus();
   }
-  absl::Status operator()(int64_t Settings::* member) const { return ParseNumber(text, settings.*member); }
-  absl::Status operator()(uint64_t Settings::* member) const { return ParseNumber(text, settings.*member); }
-  absl::Status operator()(std::chrono::milliseconds Settings::* member) const {
+  absl::Status operator()(int64_t Settings::*member) const { return ParseNumber(text, settings.*member); }
+  absl::Status operator()(uint64_t Settings::*member) const { return ParseNumber(text, settings.*member); }
+  absl::Status operator()(std::chrono::milliseconds Settings::*member) const {
     uint32_t milliseconds = 0;
     REGENT_RETURN_IF_ERROR(ParseNumber(text, milliseconds));
     settings.*member = std::chrono::milliseconds(milliseconds);
     return absl::OkStatus();
   }
-  absl::Status operator()(std::chrono::nanoseconds Settings::* member) const {
+  absl::Status operator()(std::chrono::nanoseconds Settings::*member) const {
     REGENT_ASSIGN_OR_RETURN(settings.*member, ParseDuration(text));
     return absl::OkStatus();
   }
-  absl::Status operator()(std::vector<Url> Settings::* member) const {
+  absl::Status operator()(std::vector<Url> Settings::*member) const {
     if (text.empty()) {
       (settings.*member).clear();
       return absl::OkStatus();
@@ -145,7 +145,8 @@ std::optional<UsageError> ParseEnvironment(const std::map<std::string, std::stri
     if (on_command_line.contains(option.name)) {
       return UsageError{UsageError::kBadValue,
                         "conflicting environment variable is shadowed by corresponding command-line flag (either unset "
-                        "environment variable or disable flag)): " + name};
+                        "environment variable or disable flag)): " +
+                            name};
     }
     if (auto error = Set(option, name, found->second, flags)) return error;
   }
@@ -158,7 +159,8 @@ std::optional<UsageError> ParseEnvironment(const std::map<std::string, std::stri
 absl::Status CheckTiming(const Settings& settings) {
   const auto heartbeat = settings.heartbeat_interval;
   const auto election = settings.election_timeout;
-  if (heartbeat.count() <= 0) return absl::InvalidArgumentError("--heartbeat-interval must be more than 0 (milliseconds)");
+  if (heartbeat.count() <= 0)
+    return absl::InvalidArgumentError("--heartbeat-interval must be more than 0 (milliseconds)");
   if (election < 5 * heartbeat) {
     return absl::InvalidArgumentError("--election-timeout " + std::to_string(election.count()) +
                                       " must be at least five times --heartbeat-interval " +
@@ -185,16 +187,19 @@ absl::Status CheckListeners(const ParsedFlags& flags) {
   for (const auto& [name, urls] : lists) {
     for (const Url& url : *urls) {
       if (url.is_secure()) {
-        return absl::InvalidArgumentError(std::string(name) + " has " + url.text + ", but TLS is not supported by this version of regent; use http or unix");
+        return absl::InvalidArgumentError(std::string(name) + " has " + url.text +
+                                          ", but TLS is not supported by this version of regent; use http or unix");
       }
       if (absl::Status host = CheckListenHost(url); !host.ok()) {
         return absl::InvalidArgumentError(std::string(name) + ": " + std::string(host.message()));
       }
     }
   }
-  if (settings.listen_client_urls.empty()) return absl::InvalidArgumentError("--listen-client-urls is empty: no client could be served");
+  if (settings.listen_client_urls.empty())
+    return absl::InvalidArgumentError("--listen-client-urls is empty: no client could be served");
   if (flags.given.contains("listen-client-urls") && !flags.given.contains("advertise-client-urls")) {
-    return absl::InvalidArgumentError("--advertise-client-urls is required when --listen-client-urls is set explicitly");
+    return absl::InvalidArgumentError(
+        "--advertise-client-urls is required when --listen-client-urls is set explicitly");
   }
   return absl::OkStatus();
 }
@@ -203,8 +208,9 @@ absl::Status CheckInitialCluster(const Settings& settings) {
   if (settings.initial_cluster.empty()) return absl::OkStatus();
   REGENT_ASSIGN_OR_RETURN(std::vector<BootstrapMember> members, ParseInitialCluster(settings.initial_cluster));
   if (members.size() > 1) {
-    return absl::InvalidArgumentError("--initial-cluster names " + std::to_string(members.size()) +
-                                      " members; clusters of several members are not supported by this version of regent");
+    return absl::InvalidArgumentError(
+        "--initial-cluster names " + std::to_string(members.size()) +
+        " members; clusters of several members are not supported by this version of regent");
   }
   if (members[0].name != settings.name) {
     return absl::InvalidArgumentError("couldn't find local name \"" + settings.name +
@@ -234,7 +240,8 @@ std::variant<ParsedFlags, UsageError> ParseFlags(const std::vector<std::string>&
 }
 
 absl::Status ValidateSettings(const ParsedFlags& flags) {
-  constexpr auto kLevels = std::to_array<std::string_view>({"debug", "info", "warn", "error", "panic", "fatal", "dpanic"});
+  constexpr auto kLevels =
+      std::to_array<std::string_view>({"debug", "info", "warn", "error", "panic", "fatal", "dpanic"});
   if (!Contains(kLevels, flags.settings.log_level)) {
     return absl::InvalidArgumentError("--log-level \"" + flags.settings.log_level +
                                       "\" is not one of debug, info, warn, error, panic, fatal");

@@ -16,9 +16,9 @@ namespace regent::server {
 
 struct ParsedFlags {
   Settings settings;
-  std::set<std::string, std::less<>> given;       // names of options set by flag or environment
-  std::vector<std::string> not_active;            // "--name" or "ETCD_NAME" of options given that have no effect yet
-  std::vector<std::string> unknown_environment;   // "NAME=value" with ETCD_ in front that no option knows
+  std::set<std::string, std::less<>> given;      // names of options set by flag or environment
+  std::vector<std::string> not_active;           // "--name" or "ETCD_NAME" of options given that have no effect yet
+  std::vector<std::string> unknown_environment;  // "NAME=value" with ETCD_ in front that no option knows
 };
 
 // What to print and the exit code when a server cannot be started with the given words.

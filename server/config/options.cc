@@ -70,7 +70,8 @@ constexpr auto kTable = std::to_array<Option>({
     {"watch-progress-notify-interval", kLimits, kActive, &Settings::watch_progress_notify_interval,
      "How often idle watches that asked for it are told the revision; 0 is ten minutes, 100ms the least."},
     {"log-level", kLogging, kActive, &Settings::log_level, "debug, info, warn, error, panic or fatal."},
-    {"quota-backend-bytes", kNotYet, kNotActive, &Settings::quota_backend_bytes, "Size of the store that raises the NOSPACE alarm."},
+    {"quota-backend-bytes", kNotYet, kNotActive, &Settings::quota_backend_bytes,
+     "Size of the store that raises the NOSPACE alarm."},
     {"auto-compaction-mode", kNotYet, kNotActive, &Settings::auto_compaction_mode, "periodic or revision."},
     {"auto-compaction-retention", kNotYet, kNotActive, &Settings::auto_compaction_retention,
      "How much history automatic compaction keeps; 0 turns it off."},
@@ -174,17 +175,15 @@ constexpr auto kTable = std::to_array<Option>({
 struct Formatter {
   const Settings& settings;
   std::string operator()(std::monostate) const { return ""; }
-  std::string operator()(std::string Settings::* member) const { return settings.*member; }
-  std::string operator()(bool Settings::* member) const { return settings.*member ? "true" : "false"; }
-  std::string operator()(int64_t Settings::* member) const { return std::to_string(settings.*member); }
-  std::string operator()(uint64_t Settings::* member) const { return std::to_string(settings.*member); }
-  std::string operator()(std::chrono::milliseconds Settings::* member) const {
+  std::string operator()(std::string Settings::*member) const { return settings.*member; }
+  std::string operator()(bool Settings::*member) const { return settings.*member ? "true" : "false"; }
+  std::string operator()(int64_t Settings::*member) const { return std::to_string(settings.*member); }
+  std::string operator()(uint64_t Settings::*member) const { return std::to_string(settings.*member); }
+  std::string operator()(std::chrono::milliseconds Settings::*member) const {
     return std::to_string((settings.*member).count());
   }
-  std::string operator()(std::chrono::nanoseconds Settings::* member) const {
-    return FormatDuration(settings.*member);
-  }
-  std::string operator()(std::vector<Url> Settings::* member) const { return JoinUrls(settings.*member); }
+  std::string operator()(std::chrono::nanoseconds Settings::*member) const { return FormatDuration(settings.*member); }
+  std::string operator()(std::vector<Url> Settings::*member) const { return JoinUrls(settings.*member); }
 };
 
 void AppendGroup(std::string_view group, const Settings& defaults, std::string& text) {

@@ -1,4 +1,5 @@
-// A URL of a listener or of a member: http://host:port or unix://path. https and unixs parse, so that the refusal can name them.
+// A URL of a listener or of a member: http://host:port or unix://path. https and unixs parse, so that the refusal can
+// name them.
 #pragma once
 
 #include <cstdint>

@@ -27,8 +27,8 @@ void Applier::Start() {
   const std::shared_ptr<const storage::View> view = state_machine_.view();
   metrics_.debugging_mvcc_keys_total.Set(static_cast<double>(keys_));
   metrics_.debugging_mvcc_current_revision.Set(static_cast<double>(view->revision().value));
-  metrics_.debugging_mvcc_compact_revision.Set(view->compacted().value == 0 ? -1.0
-                                                                            : static_cast<double>(view->compacted().value));
+  metrics_.debugging_mvcc_compact_revision.Set(
+      view->compacted().value == 0 ? -1.0 : static_cast<double>(view->compacted().value));
   metrics_.mvcc_db_total_size_in_bytes.Set(static_cast<double>(view->logical_size()));
   metrics_.mvcc_db_total_size_in_use_in_bytes.Set(static_cast<double>(view->logical_size_in_use()));
 }

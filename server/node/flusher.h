@@ -1,6 +1,7 @@
-// Bounds what a restart must replay: looks now and then how far the store is durable, releases the log below that point,
-// and flushes the store when it has not flushed itself for a while. Under load the store flushes itself; then this only
-// watches; a flush of its own runs on the pool, beside apply. The log is released up to the flushed state as the engine reads it back, never up to what memory believes.
+// Bounds what a restart must replay: looks now and then how far the store is durable, releases the log below that
+// point, and flushes the store when it has not flushed itself for a while. Under load the store flushes itself; then
+// this only watches; a flush of its own runs on the pool, beside apply. The log is released up to the flushed state as
+// the engine reads it back, never up to what memory believes.
 //
 // Owner: the apply loop.
 #pragma once

@@ -5,7 +5,8 @@
 //     and an election timeout on top, from the moment when an entry of its own term is applied.
 //   * A lease whose time is over is proposed for revocation, in batches, with the term of the leader that decided it:
 //     apply refuses the decision of a deposed leader. It stays, expired, until apply says that it is revoked.
-//   * A renewal of an expired lease waits for the revocation and answers "gone" (TTL 0): a renewal that was acknowledged
+//   * A renewal of an expired lease waits for the revocation and answers "gone" (TTL 0): a renewal that was
+//   acknowledged
 //     is never followed by a revocation decided before it.
 //   * Monotonic time only: the wall clock may jump as it likes.
 //

@@ -59,7 +59,8 @@ void LogDriver::FetchNow(const raft::LogFetch& fetch) {
     Check(entries.status());
     return;
   }
-  raft_loop_.Post([this, fetch, result = std::move(result)]() mutable { events_.on_fetched(fetch, std::move(result)); });
+  raft_loop_.Post(
+      [this, fetch, result = std::move(result)]() mutable { events_.on_fetched(fetch, std::move(result)); });
 }
 
 void LogDriver::Release(raft::Index through) {

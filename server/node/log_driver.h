@@ -58,7 +58,7 @@ class LogDriver {
   bool fenced_ = false;
   bool idle_timer_ = false;
   bool prepare_wanted_ = true;
-  uint64_t writes_ = 0;          // counts, so that idleness is seen
+  uint64_t writes_ = 0;  // counts, so that idleness is seen
   uint64_t writes_at_timer_ = 0;
 };
 

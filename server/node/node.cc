@@ -18,8 +18,9 @@ absl::StatusOr<std::unique_ptr<Node>> Node::Open(NodeSeams seams, NodeOptions op
                                             recovered.last_index.value, ": entries that were durable are gone"));
   }
   if (applied < recovered.base_index) {
-    return absl::DataLossError(absl::StrCat("the store has applied entry ", applied.value, ", but the log begins behind ",
-                                            recovered.base_index.value, ": the entries between them are gone"));
+    return absl::DataLossError(absl::StrCat("the store has applied entry ", applied.value,
+                                            ", but the log begins behind ", recovered.base_index.value,
+                                            ": the entries between them are gone"));
   }
   CHECK(options.on_fatal) << "a node needs somebody who ends the process";
   CHECK_NE(options.member_id, 0u);
@@ -46,10 +47,8 @@ Node::Node(NodeSeams seams, NodeOptions options, raft::CoreStart start)
       purger_(seams_, options_),
       log_(seams_, options_,
            {.on_persisted = [this](raft::StepId step) { driver_.OnPersisted(step); },
-            .on_fetched =
-                [this](const raft::LogFetch& fetch, raft::FetchResult result) {
-                  driver_.OnFetched(fetch, std::move(result));
-                }}),
+            .on_fetched = [this](const raft::LogFetch& fetch,
+                                 raft::FetchResult result) { driver_.OnFetched(fetch, std::move(result)); }}),
       flusher_(seams_, options_, log_),
       applier_(seams_, options_, hub_, purger_,
                {.on_leases = [this](const std::vector<storage::LeaseChange>& changes) { keeper_.OnChanges(changes); },

@@ -37,8 +37,8 @@ class Node final : public api::Backend {
                                                     const storage::RecoveredLog& recovered);
   ~Node() override;
 
-  void Start(Loop::Task ready);     // `ready` runs on the apply loop
-  void Stop(Loop::Task stopped);    // `stopped` runs on the log loop
+  void Start(Loop::Task ready);   // `ready` runs on the apply loop
+  void Stop(Loop::Task stopped);  // `stopped` runs on the log loop
 
   bool ready() const { return ready_.load(std::memory_order_acquire); }
 
@@ -88,15 +88,16 @@ class Node final : public api::Backend {
 
   const NodeSeams seams_;
   const NodeOptions options_;
-  Random random_;                         // of the raft loop, after construction
-  std::atomic<uint64_t> next_sequence_;   // begins at a random place: an earlier life's proposals are not mistaken for ours
+  Random random_;  // of the raft loop, after construction
+  std::atomic<uint64_t>
+      next_sequence_;  // begins at a random place: an earlier life's proposals are not mistaken for ours
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> raising_no_space_{false};
-  std::atomic<uint64_t> reads_{0};        // of a mutant
+  std::atomic<uint64_t> reads_{0};  // of a mutant
   Mutex stale_mutex_;
   std::shared_ptr<const storage::View> stale_view_ ABSL_GUARDED_BY(stale_mutex_);  // of a mutant
-  Loop::Task on_ready_;                   // of the apply loop, after Start
+  Loop::Task on_ready_;                                                            // of the apply loop, after Start
 
   WatchHub hub_;
   Purger purger_;

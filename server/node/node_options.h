@@ -35,14 +35,14 @@ struct NodeOptions {
   uint64_t unapplied_entries_max = 5'000;                   // committed and not applied: new proposals are refused
   int64_t quota_bytes = 0;                                  // as the state machine has it; for Status alone
 
-  Duration log_idle = std::chrono::milliseconds(10);       // then the log's mark is written and its future prepared
-  Duration disk_stall_max = std::chrono::seconds(20);      // a write that takes longer ends the process
-  Duration flush_check_interval = std::chrono::seconds(5); // how often the log is released up to the flushed state
-  Duration flush_interval = std::chrono::seconds(60);      // the store is flushed if it has not flushed itself this long
+  Duration log_idle = std::chrono::milliseconds(10);        // then the log's mark is written and its future prepared
+  Duration disk_stall_max = std::chrono::seconds(20);       // a write that takes longer ends the process
+  Duration flush_check_interval = std::chrono::seconds(5);  // how often the log is released up to the flushed state
+  Duration flush_interval = std::chrono::seconds(60);  // the store is flushed if it has not flushed itself this long
 
-  size_t purge_events_max = 512;                           // of one slice
-  Duration purge_pause = std::chrono::milliseconds(2);     // between slices, unless somebody waits for the purge
-  size_t lease_revokes_max = 500;                          // expired leases in revocation at the same time
+  size_t purge_events_max = 512;                        // of one slice
+  Duration purge_pause = std::chrono::milliseconds(2);  // between slices, unless somebody waits for the purge
+  size_t lease_revokes_max = 500;                       // expired leases in revocation at the same time
 
   WatchOptions watch;
   raft::CoreOptions raft;  // the ticks are derived from the two intervals above

@@ -37,9 +37,10 @@ RaftDriver::Request Node::MakeRequest(api::WriteRequest body, uint64_t leader_te
           .proposal = {.sequence = sequence, .deadline = deadline, .done = std::move(done)}};
 }
 
-// The id is drawn where the existing ones are known. (A lease that is granted meanwhile under the same id: one chance in
-// 2^63, answered by apply with "lease already exists".)
-void Node::ProposeGrantWithoutId(api::LeaseGrantRequest grant, MonotonicTime deadline, api::Done<api::WriteResult> done) {
+// The id is drawn where the existing ones are known. (A lease that is granted meanwhile under the same id: one chance
+// in 2^63, answered by apply with "lease already exists".)
+void Node::ProposeGrantWithoutId(api::LeaseGrantRequest grant, MonotonicTime deadline,
+                                 api::Done<api::WriteResult> done) {
   seams_.raft_loop.Post([this, grant, deadline, done = std::move(done)]() mutable {
     if (stopping_.load()) return done(api::ErrStopped());
     do {
@@ -72,11 +73,11 @@ void Node::ProposeRevokes(raft::Term term, const std::vector<api::LeaseId>& ids)
 void Node::RaiseNoSpace() {
   if (stopping_.load() || raising_no_space_.exchange(true)) return;
   LOG(WARNING) << "the store is over its quota: raising the alarm NOSPACE";
-  driver_.ProposeHere(MakeRequest(api::AlarmRequest{.action = api::AlarmAction::kActivate,
-                                                    .member_id = options_.member_id,
-                                                    .alarm = api::AlarmType::kNoSpace},
-                                  0, Bounded(MonotonicTime::max()),
-                                  [this](const absl::StatusOr<api::WriteResult>&) { raising_no_space_.store(false); }));
+  driver_.ProposeHere(MakeRequest(
+      api::AlarmRequest{
+          .action = api::AlarmAction::kActivate, .member_id = options_.member_id, .alarm = api::AlarmType::kNoSpace},
+      0, Bounded(MonotonicTime::max()),
+      [this](const absl::StatusOr<api::WriteResult>&) { raising_no_space_.store(false); }));
   driver_.Turn();
 }
 

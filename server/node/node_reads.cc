@@ -58,10 +58,11 @@ void Node::Range(api::RangeRequest request, api::MonotonicTime deadline, api::Do
   seams_.metrics.mvcc_range_total.Increment();
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
   if (gate_.local() || (request.serializable && ready())) return done(RangeNow(request));
-  gate_.Wait(Bounded(deadline), [this, request = std::move(request), done = std::move(done)](absl::Status status) mutable {
-    if (!status.ok()) return done(std::move(status));
-    done(RangeNow(request));
-  });
+  gate_.Wait(Bounded(deadline),
+             [this, request = std::move(request), done = std::move(done)](absl::Status status) mutable {
+               if (!status.ok()) return done(std::move(status));
+               done(RangeNow(request));
+             });
 }
 
 void Node::ReadTxn(api::TxnRequest request, api::MonotonicTime deadline, api::Done<api::TxnResult> done) {
@@ -76,10 +77,11 @@ void Node::ReadTxn(api::TxnRequest request, api::MonotonicTime deadline, api::Do
   if (gate_.local() || (ready() && serializable(request.success) && serializable(request.failure))) {
     return done(ReadTxnNow(request));
   }
-  gate_.Wait(Bounded(deadline), [this, request = std::move(request), done = std::move(done)](absl::Status status) mutable {
-    if (!status.ok()) return done(std::move(status));
-    done(ReadTxnNow(request));
-  });
+  gate_.Wait(Bounded(deadline),
+             [this, request = std::move(request), done = std::move(done)](absl::Status status) mutable {
+               if (!status.ok()) return done(std::move(status));
+               done(ReadTxnNow(request));
+             });
 }
 
 // ---- leases --------------------------------------------------------------------------------------------------------

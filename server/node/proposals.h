@@ -42,8 +42,8 @@ class Proposals {
 
   Loop& loop_;
   Metrics& metrics_;
-  absl::flat_hash_map<uint64_t, Proposal> waiting_;          // by sequence
-  std::map<int64_t, std::vector<uint64_t>> deadlines_;       // slots of time → sequences, answered ones among them
+  absl::flat_hash_map<uint64_t, Proposal> waiting_;     // by sequence
+  std::map<int64_t, std::vector<uint64_t>> deadlines_;  // slots of time → sequences, answered ones among them
   bool timer_running_ = false;
 };
 

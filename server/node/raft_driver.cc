@@ -12,8 +12,8 @@ namespace {
 raft::CoreOptions CoreOptionsOf(const NodeOptions& options) {
   raft::CoreOptions core = options.raft;
   core.heartbeat_ticks = 1;
-  core.election_ticks = static_cast<uint32_t>(
-      std::max<int64_t>(2, options.election_timeout.count() / std::max<int64_t>(1, options.heartbeat_interval.count())));
+  core.election_ticks = static_cast<uint32_t>(std::max<int64_t>(
+      2, options.election_timeout.count() / std::max<int64_t>(1, options.heartbeat_interval.count())));
   return core;
 }
 
@@ -174,8 +174,8 @@ void RaftDriver::Handle(raft::Output output) {
   if (output.role.has_value()) OnRole(*output.role);
 }
 
-// Tells the core how far apply is, when there is news. While much is handed out the applier is asked to speak up, so that
-// the core goes on handing out; otherwise the next turn is early enough, and a write costs no extra wake-up.
+// Tells the core how far apply is, when there is news. While much is handed out the applier is asked to speak up, so
+// that the core goes on handing out; otherwise the next turn is early enough, and a write costs no extra wake-up.
 void RaftDriver::ReportApplied() {
   const bool wanted = handed_bytes_ > options_.raft.apply_bytes_max / 2;
   if (wanted != applied_wanted_) {

@@ -1,9 +1,9 @@
-// Owns the core of the protocol and carries out its outputs: durable steps to the log, committed entries to the applier,
-// messages to the transport, reads to the gate. Takes proposals from any thread.
+// Owns the core of the protocol and carries out its outputs: durable steps to the log, committed entries to the
+// applier, messages to the transport, reads to the gate. Takes proposals from any thread.
 //
 // The way of a write on a single node: Propose (any thread) → raft loop: Core::Propose, output → log loop: one write,
-// one sync → raft loop: Core::Persisted, output → apply loop: apply, answer. What arrives while the log syncs gathers in
-// the core and goes with the next step: that is the group commit.
+// one sync → raft loop: Core::Persisted, output → apply loop: apply, answer. What arrives while the log syncs gathers
+// in the core and goes with the next step: that is the group commit.
 //
 // Proposals that find no leader wait here until there is one or their deadline passes.
 //
@@ -38,8 +38,8 @@ class RaftDriver {
     std::function<void()> on_tick;
   };
 
-  RaftDriver(const NodeSeams& seams, const NodeOptions& options, raft::CoreStart start, LogDriver& log, Applier& applier,
-             ReadGate& gate, Events events);
+  RaftDriver(const NodeSeams& seams, const NodeOptions& options, raft::CoreStart start, LogDriver& log,
+             Applier& applier, ReadGate& gate, Events events);
 
   // The first turn and the ticks. On the loop.
   void Start();
@@ -90,14 +90,14 @@ class RaftDriver {
 
   // Of the raft loop.
   raft::Core core_;
-  std::vector<Request> taken_;         // memory of TakeIntake
-  std::vector<Request> held_;          // no leader is known
-  std::vector<Proposal> fresh_;        // proposed, their callers not yet at the applier
+  std::vector<Request> taken_;   // memory of TakeIntake
+  std::vector<Request> held_;    // no leader is known
+  std::vector<Proposal> fresh_;  // proposed, their callers not yet at the applier
   std::vector<raft::Message> after_persist_;
   std::optional<MonotonicTime> step_since_;  // a durable step is outstanding
   bool in_turn_ = false;
   bool applied_wanted_ = false;
-  size_t handed_bytes_ = 0;            // given to the applier since it was seen to have nothing left
+  size_t handed_bytes_ = 0;  // given to the applier since it was seen to have nothing left
   raft::Index handed_;
   uint32_t ticks_without_leader_ = 0;
 };

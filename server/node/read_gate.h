@@ -1,10 +1,10 @@
 // When a linearizable read may look at the state applied here.
 //
-// At once, without any hop, while `local` holds: this node leads, is the only voter, and has applied an entry of its own
-// term. Then nobody else can commit anything, and whatever was acknowledged to anybody was applied here before, so the
-// published view is the newest state. Otherwise the reads that gather get one read index from the core together, wait
-// until it is applied, and run on the pool. A retry asks the core under a fresh id: an answer to the old question must
-// not confirm reads that came after it.
+// At once, without any hop, while `local` holds: this node leads, is the only voter, and has applied an entry of its
+// own term. Then nobody else can commit anything, and whatever was acknowledged to anybody was applied here before, so
+// the published view is the newest state. Otherwise the reads that gather get one read index from the core together,
+// wait until it is applied, and run on the pool. A retry asks the core under a fresh id: an answer to the old question
+// must not confirm reads that came after it.
 //
 // Owner: the raft loop, except for Wait, local() and Close, which any thread may call.
 #pragma once
@@ -69,7 +69,7 @@ class ReadGate {
   std::atomic<bool> local_{false};
   Mailbox<Waiting> arrived_;
 
-  std::vector<Waiting> unasked_;         // the core could not take the question: no leader is known
+  std::vector<Waiting> unasked_;  // the core could not take the question: no leader is known
   std::map<raft::ReadId, Batch> asked_;
   uint64_t last_id_ = 0;
 };

@@ -1,6 +1,6 @@
 // The keys whose previous value some watcher wants in its events. The watch loop maintains the set and publishes it as
-// an immutable snapshot; the apply loop asks the snapshot. A snapshot may be a moment old: an event that lacks a previous
-// value that a watcher wants sends that watcher to a catch-up read, so only speed depends on it.
+// an immutable snapshot; the apply loop asks the snapshot. A snapshot may be a moment old: an event that lacks a
+// previous value that a watcher wants sends that watcher to a catch-up read, so only speed depends on it.
 #pragma once
 
 #include <map>

@@ -3,7 +3,8 @@
 // Story of a watcher that catches up under load:
 //   1. The hub is at 900; the watcher's cursor is 100. A job reads [100, …] from the view at 900, in slices.
 //   2. A slice comes back with next = 901; meanwhile the hub is at 907.
-//   3. The recent batches reach back to 800: events 901 to 907 come from there, on the watch loop, without another read;
+//   3. The recent batches reach back to 800: events 901 to 907 come from there, on the watch loop, without another
+//   read;
 //      the watcher enters the matcher at 907, and the next delivery begins at 908.
 #include <algorithm>
 #include <utility>

@@ -5,8 +5,7 @@
 namespace regent::server {
 
 api::SharedBytes EncodeEvent(const storage::Event& event, bool prev_kv) {
-  const api::EventType type =
-      event.type == storage::Event::Type::kPut ? api::EventType::kPut : api::EventType::kDelete;
+  const api::EventType type = event.type == storage::Event::Type::kPut ? api::EventType::kPut : api::EventType::kDelete;
   std::optional<std::string_view> previous;
   if (prev_kv && event.previous.has_value()) previous = *event.previous;
   return std::make_shared<const std::string>(api::EncodeWatchEvent(type, event.key, event.rest, previous));

@@ -29,8 +29,9 @@ class WatchHub::Handle final : public api::WatchStream {
     });
   }
   void Cancel(int64_t watch_id) override {
-    hub_.loop_.Post(
-        [&hub = hub_, serial = serial_, watch_id] { hub.Run([&hub, serial, watch_id] { hub.Cancel(serial, watch_id); }); });
+    hub_.loop_.Post([&hub = hub_, serial = serial_, watch_id] {
+      hub.Run([&hub, serial, watch_id] { hub.Cancel(serial, watch_id); });
+    });
   }
   void RequestProgress() override {
     hub_.loop_.Post([&hub = hub_, serial = serial_] { hub.Run([&hub, serial] { hub.RequestProgress(serial); }); });
@@ -218,8 +219,8 @@ void WatchHub::RequestProgress(uint64_t serial) {
 void WatchHub::StartProgressTimer(WatchStreamState& stream) {
   if (stream.progress_timer != Loop::TimerId::kNone || options_.progress_interval <= Duration::zero()) return;
   const auto jitter = Duration(random_.Next() % static_cast<uint64_t>(options_.progress_interval.count() / 10 + 1));
-  stream.progress_timer = loop_.PostAfter(options_.progress_interval + jitter,
-                                          [this, serial = stream.serial] { TickProgress(serial); });
+  stream.progress_timer =
+      loop_.PostAfter(options_.progress_interval + jitter, [this, serial = stream.serial] { TickProgress(serial); });
 }
 
 void WatchHub::TickProgress(uint64_t serial) {

@@ -44,14 +44,14 @@ namespace regent::server {
 
 struct WatchOptions {
   Duration progress_interval = std::chrono::minutes(10);
-  size_t sink_bytes_max = 2 << 20;      // a stream with more unsent bytes is not fed
-  size_t message_bytes_max = 1 << 20;   // whole revisions are packed into one message up to about here
+  size_t sink_bytes_max = 2 << 20;     // a stream with more unsent bytes is not fed
+  size_t message_bytes_max = 1 << 20;  // whole revisions are packed into one message up to about here
   size_t recent_events_max = 10'000;
   size_t recent_bytes_max = 16 << 20;
-  size_t slice_rows_min = 64;           // rows of the event index read by one catch-up job
+  size_t slice_rows_min = 64;  // rows of the event index read by one catch-up job
   size_t slice_rows_max = 10'000;
-  size_t slice_bytes_max = 1 << 20;     // jobs that bring more are made smaller
-  int catch_up_jobs_max = 2;            // at the same time
+  size_t slice_bytes_max = 1 << 20;                      // jobs that bring more are made smaller
+  int catch_up_jobs_max = 2;                             // at the same time
   Duration wanted_delay = std::chrono::milliseconds(5);  // of the publication of a large set of wanted keys
 };
 
@@ -138,8 +138,8 @@ class WatchHub {
 
   bool serving_ = false;
   bool finished_ = false;
-  std::vector<Loop::Task> waiting_;  // until streams are served
-  api::Revision revision_;           // everything up to it has been delivered to live watchers
+  std::vector<Loop::Task> waiting_;            // until streams are served
+  api::Revision revision_;                     // everything up to it has been delivered to live watchers
   std::shared_ptr<const storage::View> view_;  // at revision_
   RecentEvents recent_;
   WatchMatcher matcher_;

@@ -10,8 +10,8 @@ namespace regent::server {
 // A treap ordered by (begin, end), heap-ordered by priority; `last_end` is the greatest end of the subtree.
 struct WatchMatcher::RangeNode {
   std::string begin;
-  std::string end;         // as the wire says it; kFromKey: no end
-  std::string last_end;    // kFromKey: some range has no end
+  std::string end;       // as the wire says it; kFromKey: no end
+  std::string last_end;  // kFromKey: some range has no end
   uint64_t priority = 0;
   Group group;
   std::unique_ptr<RangeNode> left, right;

@@ -1,5 +1,5 @@
-// Which live watchers want an event of a key: exact keys in a hash map, ranges in a balanced tree of intervals. A lookup
-// costs O(1) + O(log ranges + hits), however many watchers share a key or a range.
+// Which live watchers want an event of a key: exact keys in a hash map, ranges in a balanced tree of intervals. A
+// lookup costs O(1) + O(log ranges + hits), however many watchers share a key or a range.
 //
 // Owner: the watch loop.
 #pragma once

@@ -27,7 +27,9 @@
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
+#include "server/rpc/grpc_convert.h"
 #include "server/rpc/method_table.h"
+#include "server/runtime/clock.h"
 #include "server/runtime/mutex.h"
 
 namespace regent::server {
@@ -36,7 +38,6 @@ namespace {
 // gRPC's own limit on a message: above ours, so that ours answers, with etcd's words.
 constexpr int kTransportMessageBytesMax = 64 * 1024 * 1024;
 constexpr int kMetadataBytesMax = 64 * 1024;  // of one call; a token is the longest value
-constexpr size_t kCopyBytesMax = 2048;        // shorter pieces of a message are copied together, longer ones shared
 
 class WaitingCalls;
 
@@ -169,44 +170,6 @@ class WaitingCalls {
   int calls_ ABSL_GUARDED_BY(mutex_) = 0;  // with gRPC's objects, waiting ones included
   std::thread thread_;
 };
-
-api::MonotonicTime ToMonotonicTime(gpr_timespec time) {
-  if (gpr_time_cmp(time, gpr_inf_future(time.clock_type)) == 0) return api::MonotonicTime::max();
-  const gpr_timespec monotonic = gpr_convert_clock_type(time, GPR_CLOCK_MONOTONIC);  // CLOCK_MONOTONIC, as steady_clock
-  return api::MonotonicTime(std::chrono::seconds(monotonic.tv_sec) + std::chrono::nanoseconds(monotonic.tv_nsec));
-}
-
-// Shares the long pieces with their other owners and copies runs of short ones together.
-grpc::ByteBuffer ToByteBuffer(const api::WireMessage& message) {
-  std::vector<grpc::Slice> slices;
-  std::string run;
-  const auto end_run = [&] {
-    if (!run.empty()) slices.emplace_back(run.data(), run.size());
-    run.clear();
-  };
-  for (const api::SharedBytes& piece : message) {
-    if (piece->size() <= kCopyBytesMax) {
-      if (message.size() == 1) {
-        slices.emplace_back(piece->data(), piece->size());
-      } else {
-        run += *piece;
-      }
-      continue;
-    }
-    end_run();
-    slices.emplace_back(
-        const_cast<char*>(piece->data()), piece->size(),
-        [](void* owner) { delete static_cast<api::SharedBytes*>(owner); }, new api::SharedBytes(piece));
-  }
-  end_run();
-  if (slices.empty()) slices.emplace_back();
-  return grpc::ByteBuffer(slices.data(), slices.size());
-}
-
-grpc::Status ToGrpcStatus(const absl::Status& status) {
-  if (status.ok()) return grpc::Status::OK;
-  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), std::string(status.message()));
-}
 
 void GrpcCall::Wait() {
   self_ = shared_from_this();
@@ -404,7 +367,7 @@ void GrpcCall::Release() {
     const MutexLock lock(mutex_);
     closed_ = true;
     queue_.clear();
-    const bool late = deadline_ != api::MonotonicTime::max() && std::chrono::steady_clock::now() >= deadline_;
+    const bool late = deadline_ != api::MonotonicTime::max() && SteadyNow() >= deadline_;
     result = result_.value_or(late ? absl::StatusCode::kDeadlineExceeded : absl::StatusCode::kCancelled);
   }
   unsent_bytes_.store(0, std::memory_order_relaxed);
@@ -501,8 +464,8 @@ class GenericGrpcEngine final : public GrpcEngine {
 
 absl::StatusOr<std::unique_ptr<GrpcEngine>> GrpcEngine::Start(Options options, Metrics& metrics) {
   CHECK(options.threads > 0 && options.waiting_calls > 0) << options.threads << ", " << options.waiting_calls;
-  // abseil as Debian builds it looks for deadlocks at every lock that gRPC takes: some percent of the time, and one lock
-  // for all threads. This is a setting of the process; nothing else here uses abseil's mutex.
+  // abseil as Debian builds it looks for deadlocks at every lock that gRPC takes: some percent of the time, and one
+  // lock for all threads. This is a setting of the process; nothing else here uses abseil's mutex.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   auto engine = std::make_unique<GenericGrpcEngine>(std::move(options), metrics);
   if (absl::Status opened = engine->Open(); !opened.ok()) return opened;

@@ -1,4 +1,5 @@
 #include "server/rpc/health_checks.h"
+#include "server/runtime/clock.h"
 
 #include <glog/logging.h>
 
@@ -100,7 +101,7 @@ void HealthChecks::Read(bool serializable, Result result) {
   range.limit = 1;
   range.keys_only = true;
   range.serializable = serializable;
-  const api::MonotonicTime deadline = std::chrono::steady_clock::now() + read_timeout_;
+  const api::MonotonicTime deadline = SteadyNow() + read_timeout_;
   backend_.Range(std::move(range), deadline,
                  [result = std::move(result)](absl::StatusOr<api::RangeResult> range_result) mutable {
                    result(range_result.status());

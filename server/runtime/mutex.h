@@ -1,5 +1,6 @@
 // The one mutex of the server, annotated so that clang's -Wthread-safety proves that guarded fields are touched under
-// their lock. A mutex is the last resort here: state belongs to a loop. It is held for a few lines that call nothing out.
+// their lock. A mutex is the last resort here: state belongs to a loop. It is held for a few lines that call nothing
+// out.
 //
 // (abseil's own mutex, as Debian builds it, makes ThreadSanitizer report correct programs; std::mutex does not.)
 #pragma once

@@ -25,8 +25,8 @@ UsageError Refusal(const std::vector<std::string>& arguments, const Environment&
 }
 
 TEST(FlagsTest, OneDashAndTwoDashesAndBothWaysOfGivingAValueMeanTheSame) {
-  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
-           {"--name=a"}, {"-name=a"}, {"--name", "a"}, {"-name", "a"}}) {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"--name=a"}, {"-name=a"}, {"--name", "a"}, {"-name", "a"}}) {
     EXPECT_EQ(Parse(arguments).settings.name, "a");
   }
 }
@@ -122,10 +122,11 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(ValidationTest, TheDefaultsAreValid) { EXPECT_TRUE(ValidateSettings(Parse({})).ok()); }
 
 TEST(ValidationTest, ToolsCommandLinesAreValid) {
-  EXPECT_TRUE(ValidateSettings(Parse({"--data-dir", "/d", "--listen-client-urls", "unix:///d/etcd.sock",
-                                      "--advertise-client-urls", "http://127.0.0.111:0", "--listen-peer-urls",
-                                      "http://127.0.0.1:0", "-log-level", "warn", "--quota-backend-bytes", "8589934592"}))
-                  .ok());
+  EXPECT_TRUE(
+      ValidateSettings(Parse({"--data-dir", "/d", "--listen-client-urls", "unix:///d/etcd.sock",
+                              "--advertise-client-urls", "http://127.0.0.111:0", "--listen-peer-urls",
+                              "http://127.0.0.1:0", "-log-level", "warn", "--quota-backend-bytes", "8589934592"}))
+          .ok());
   EXPECT_TRUE(ValidateSettings(Parse({"--name=node0", "--initial-advertise-peer-urls=http://127.0.0.1:1",
                                       "--initial-cluster=node0=http://127.0.0.1:1"}))
                   .ok());

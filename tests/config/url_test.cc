@@ -14,8 +14,8 @@ TEST(UrlTest, ReadsHostPortAndUnixPath) {
 }
 
 TEST(UrlTest, NamesWhatIsWrong) {
-  for (const char* text : {"", "localhost:2379", "ftp://a:1", "http://a", "http://a:x", "http://a:65536", "http://a:1/x",
-                           "unix://", "http://[::1]"}) {
+  for (const char* text : {"", "localhost:2379", "ftp://a:1", "http://a", "http://a:x", "http://a:65536",
+                           "http://a:1/x", "unix://", "http://[::1]"}) {
     EXPECT_FALSE(ParseUrl(text).ok()) << text;
   }
 }

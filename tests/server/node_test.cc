@@ -46,8 +46,8 @@ class NodeTest : public ::testing::Test {
     options.member_id = 8;
     options.on_fatal = [](const std::string& why) { ADD_FAILURE() << why; };
     storage::RecoveredLog recovered;
-    auto log = storage::LogStore::Open(disk_, "/wal", {.cluster_id = 7, .node_id = 8}, {.segment_bytes = 1 << 20, .prefill_bytes = 1 << 16},
-                                       &recovered);
+    auto log = storage::LogStore::Open(disk_, "/wal", {.cluster_id = 7, .node_id = 8},
+                                       {.segment_bytes = 1 << 20, .prefill_bytes = 1 << 16}, &recovered);
     ASSERT_TRUE(log.ok()) << log.status();
     log_ = *std::move(log);
     auto state_machine = storage::StateMachine::Open(std::make_shared<storage::MemoryEngine>(store_disk_), {});
@@ -226,7 +226,9 @@ TEST_F(NodeTest, StatusMembersAndAlarmsTellTheFacts) {
   ASSERT_TRUE(list.ok());
   ASSERT_EQ(list->size(), 1u);
   EXPECT_EQ(list->front().name, "one");
-  ASSERT_TRUE(Propose(api::AlarmRequest{.action = api::AlarmAction::kActivate, .member_id = 8, .alarm = api::AlarmType::kNoSpace}).ok());
+  ASSERT_TRUE(Propose(api::AlarmRequest{
+                          .action = api::AlarmAction::kActivate, .member_id = 8, .alarm = api::AlarmType::kNoSpace})
+                  .ok());
   Await<api::AlarmResult> alarms;
   node_->Alarms({}, alarms.done());
   EXPECT_EQ(alarms.Get()->alarms.size(), 1u);

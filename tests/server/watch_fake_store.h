@@ -84,8 +84,7 @@ class FakeStore {
 
   class FakeView final : public storage::View {
    public:
-    explicit FakeView(std::shared_ptr<History> history)
-        : history_(std::move(history)), revision_(history_->revision) {}
+    explicit FakeView(std::shared_ptr<History> history) : history_(std::move(history)), revision_(history_->revision) {}
     api::Revision revision() const override { return {revision_}; }
     api::Revision compacted() const override { return {history_->compacted}; }
     int64_t logical_size() const override { return 0; }

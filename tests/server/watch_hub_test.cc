@@ -175,8 +175,10 @@ TEST_F(WatchHubTest, ADuplicateIdAnEmptyRangeAndANegativeStartAreRefusedWithEtcd
   Create({.watch_id = 7, .key = "a"});
   EXPECT_THAT(Create({.watch_id = 7, .key = "b"}),
               ElementsAre("-1: created canceled (mvcc: duplicate watch ID provided on the WatchStream) @1"));
-  EXPECT_THAT(Create({.key = "b", .range_end = "a"}), ElementsAre("-1: created canceled (mvcc: watcher range is empty) @1"));
-  EXPECT_THAT(Create({.key = "b", .range_end = "b"}), ElementsAre("-1: created canceled (mvcc: watcher range is empty) @1"));
+  EXPECT_THAT(Create({.key = "b", .range_end = "a"}),
+              ElementsAre("-1: created canceled (mvcc: watcher range is empty) @1"));
+  EXPECT_THAT(Create({.key = "b", .range_end = "b"}),
+              ElementsAre("-1: created canceled (mvcc: watcher range is empty) @1"));
   EXPECT_THAT(Create({.key = "b", .start_revision = {-1}}),
               ElementsAre("-1: created canceled (etcdserver: mvcc: required revision has been compacted) @1"));
 }
@@ -255,8 +257,8 @@ TEST_F(WatchHubTest, PreviousValuesComeWithUpdatesAndDeletesButNotWithCreations)
   Put("a", "one");
   Put("a", "two");
   Delete("a");
-  EXPECT_THAT(sink->Take(), ElementsAre("0: a=2 @2", "1: a=2 @2", "0: a=3(one) @3", "1: a=3 @3", "0: -a=4(two) @4",
-                                        "1: -a=4 @4"));
+  EXPECT_THAT(sink->Take(),
+              ElementsAre("0: a=2 @2", "1: a=2 @2", "0: a=3(one) @3", "1: a=3 @3", "0: -a=4(two) @4", "1: -a=4 @4"));
 }
 
 TEST_F(WatchHubTest, AnEventWhosePreviousValueApplyDidNotKnowIsReadFromTheHistory) {

@@ -73,7 +73,8 @@ class ModelSink final : public api::WatchSink {
   void Skip(Expectation& watcher) const {
     for (; watcher.position < store_.events().size(); ++watcher.position) {
       const storage::Event& event = store_.events()[watcher.position];
-      if (event.revision.value >= watcher.start && watcher.interest.Wants(event) && watcher.interest.Covers(event.key)) {
+      if (event.revision.value >= watcher.start && watcher.interest.Wants(event) &&
+          watcher.interest.Covers(event.key)) {
         return;
       }
     }
@@ -132,7 +133,8 @@ class ModelRun {
     }
     for (auto& [id, watcher] : watchers_) {
       sink_->Skip(watcher);
-      EXPECT_TRUE(watcher.cancelled || watcher.position == store_.events().size()) << "watcher " << id << " missed events";
+      EXPECT_TRUE(watcher.cancelled || watcher.position == store_.events().size())
+          << "watcher " << id << " missed events";
     }
     counters_.reads += store_.reads();
     stream_ = nullptr;
@@ -177,7 +179,8 @@ class ModelRun {
                         .prev_kv = random_() % 2 == 0,
                         .no_put = random_() % 8 == 0,
                         .no_delete = random_() % 8 == 0};
-    if (random_() % 2 == 0) watcher.start = std::max<int64_t>(1, store_.revision() + 5 - static_cast<int64_t>(random_() % 40));
+    if (random_() % 2 == 0)
+      watcher.start = std::max<int64_t>(1, store_.revision() + 5 - static_cast<int64_t>(random_() % 40));
     watchers_[id] = watcher;
     stream_->Create({.watch_id = id,
                      .key = watcher.interest.key,

@@ -36,18 +36,39 @@ constexpr uint64_t kCanarySeeds = 10;
 
 // Every counter by name, so that none is forgotten when they are added up and printed.
 std::vector<std::pair<const char*, uint64_t*>> Fields(RunCounters& c) {
-  return {{"operations", &c.work.operations}, {"acknowledged", &c.work.acknowledged}, {"failed", &c.work.failed},
-          {"unknown", &c.work.unknown}, {"puts", &c.work.puts}, {"deletes", &c.work.deletes}, {"txns", &c.work.txns},
-          {"ranges", &c.work.ranges}, {"serializable", &c.work.serializable}, {"old-ranges", &c.work.old_ranges},
-          {"read-txns", &c.work.read_txns}, {"compactions", &c.work.compactions}, {"physical", &c.work.physical},
-          {"grants", &c.work.grants}, {"revokes", &c.work.revokes}, {"renewals", &c.work.renewals},
-          {"renewals-of-gone", &c.work.renewals_of_gone}, {"expiries", &c.work.expiries},
-          {"watches", &c.watch.created}, {"cancels", &c.watch.cancelled}, {"compacted-watches", &c.watch.compacted},
-          {"resumes", &c.watch.resumed}, {"events", &c.watch.events}, {"previous-values", &c.watch.previous},
-          {"catch-ups", &c.watch.catch_ups}, {"progress-asked", &c.watch.progress_asked},
-          {"progress-answered", &c.watch.progress_answered}, {"progress-periodic", &c.watch.progress_periodic},
-          {"full-sinks", &c.watch.full}, {"power-losses", &c.power_losses}, {"clean-stops", &c.clean_stops},
-          {"entries", &c.entries}, {"virtual-seconds", &c.virtual_seconds}};
+  return {{"operations", &c.work.operations},
+          {"acknowledged", &c.work.acknowledged},
+          {"failed", &c.work.failed},
+          {"unknown", &c.work.unknown},
+          {"puts", &c.work.puts},
+          {"deletes", &c.work.deletes},
+          {"txns", &c.work.txns},
+          {"ranges", &c.work.ranges},
+          {"serializable", &c.work.serializable},
+          {"old-ranges", &c.work.old_ranges},
+          {"read-txns", &c.work.read_txns},
+          {"compactions", &c.work.compactions},
+          {"physical", &c.work.physical},
+          {"grants", &c.work.grants},
+          {"revokes", &c.work.revokes},
+          {"renewals", &c.work.renewals},
+          {"renewals-of-gone", &c.work.renewals_of_gone},
+          {"expiries", &c.work.expiries},
+          {"watches", &c.watch.created},
+          {"cancels", &c.watch.cancelled},
+          {"compacted-watches", &c.watch.compacted},
+          {"resumes", &c.watch.resumed},
+          {"events", &c.watch.events},
+          {"previous-values", &c.watch.previous},
+          {"catch-ups", &c.watch.catch_ups},
+          {"progress-asked", &c.watch.progress_asked},
+          {"progress-answered", &c.watch.progress_answered},
+          {"progress-periodic", &c.watch.progress_periodic},
+          {"full-sinks", &c.watch.full},
+          {"power-losses", &c.power_losses},
+          {"clean-stops", &c.clean_stops},
+          {"entries", &c.entries},
+          {"virtual-seconds", &c.virtual_seconds}};
 }
 
 int RunSeeds(uint64_t first, uint64_t seeds, uint64_t operations) {
@@ -56,7 +77,8 @@ int RunSeeds(uint64_t first, uint64_t seeds, uint64_t operations) {
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     RunResult result = Run({.seed = seed, .operations = operations, .mutants = {}});
     const bool again = (seed - first) % 20 == 0;
-    if (again && result.broken.empty() && Run({.seed = seed, .operations = operations, .mutants = {}}).trace_hash != result.trace_hash) {
+    if (again && result.broken.empty() &&
+        Run({.seed = seed, .operations = operations, .mutants = {}}).trace_hash != result.trace_hash) {
       result.broken = "the same seed ran differently the second time";
     }
     if (result.broken.empty() && (result.counters.power_losses < 3 || result.counters.work.compactions < 1)) {
@@ -70,8 +92,9 @@ int RunSeeds(uint64_t first, uint64_t seeds, uint64_t operations) {
       continue;
     }
     ++failed;
-    std::printf("seed %llu: %s\n  replay: sim --seed %llu --seeds 1 --ops %llu\n", static_cast<unsigned long long>(seed),
-                result.broken.c_str(), static_cast<unsigned long long>(seed), static_cast<unsigned long long>(operations));
+    std::printf("seed %llu: %s\n  replay: sim --seed %llu --seeds 1 --ops %llu\n",
+                static_cast<unsigned long long>(seed), result.broken.c_str(), static_cast<unsigned long long>(seed),
+                static_cast<unsigned long long>(operations));
   }
   std::printf("coverage:");
   for (const auto& [name, value] : Fields(total)) {
@@ -83,7 +106,8 @@ int RunSeeds(uint64_t first, uint64_t seeds, uint64_t operations) {
   }
   std::printf("\nno failure in %llu runs bounds the rate of failures at %.3f (95 %%)\n",
               static_cast<unsigned long long>(passed), 3.0 / static_cast<double>(std::max<uint64_t>(passed, 1)));
-  std::printf("sim: %llu passed, %llu failed\n", static_cast<unsigned long long>(passed), static_cast<unsigned long long>(failed));
+  std::printf("sim: %llu passed, %llu failed\n", static_cast<unsigned long long>(passed),
+              static_cast<unsigned long long>(failed));
   return failed == 0 && passed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -96,7 +120,8 @@ bool Finds(const Canary& canary, uint64_t seed, uint64_t operations) {
     RunOptions options{.seed = seed, .operations = operations, .mutants = {}};
     options.mutants.*canary.mutant = true;
     const RunResult result = Run(options);
-    if (!result.broken.empty()) std::printf("%s: seed %llu: %s\n", canary.name, static_cast<unsigned long long>(seed), result.broken.c_str());
+    if (!result.broken.empty())
+      std::printf("%s: seed %llu: %s\n", canary.name, static_cast<unsigned long long>(seed), result.broken.c_str());
     std::fflush(nullptr);
     _exit(result.broken.empty() ? 0 : 1);
   }
@@ -109,8 +134,10 @@ int RunCanaries(uint64_t first, uint64_t operations) {
   int found = 0, missed = 0;
   for (const Canary& canary : kCanaries) {
     bool caught = false;
-    for (uint64_t seed = first; seed < first + kCanarySeeds && !caught; ++seed) caught = Finds(canary, seed, operations);
-    if (!caught) std::printf("%s: NOT FOUND in %llu seeds\n", canary.name, static_cast<unsigned long long>(kCanarySeeds));
+    for (uint64_t seed = first; seed < first + kCanarySeeds && !caught; ++seed)
+      caught = Finds(canary, seed, operations);
+    if (!caught)
+      std::printf("%s: NOT FOUND in %llu seeds\n", canary.name, static_cast<unsigned long long>(kCanarySeeds));
     ++(caught ? found : missed);
   }
   std::printf("sim canaries: %d passed, %d failed\n", found, missed);

@@ -51,7 +51,8 @@ class Simulation {
           std::make_unique<WatchClient>(*clients_, random_(), 2000, truth_, verdict_, result_.counters.watch));
     }
     // Power losses at random points of the work, and one clean stop.
-    for (uint64_t i = 0; i <= kPowerLosses; ++i) interruptions_.push_back(random_() % (options.operations * 9 / 10) + 20);
+    for (uint64_t i = 0; i <= kPowerLosses; ++i)
+      interruptions_.push_back(random_() % (options.operations * 9 / 10) + 20);
     std::sort(interruptions_.begin(), interruptions_.end());
     clean_one_ = random_() % interruptions_.size();
   }
@@ -62,7 +63,8 @@ class Simulation {
     while (!verdict_.broken() && !workload_.finished()) {
       scheduler_.Step(scheduler_.now() + 1s);
       workload_.CheckLeases();
-      if (next_interruption_ < interruptions_.size() && workload_.begun() >= interruptions_[next_interruption_]) Interrupt();
+      if (next_interruption_ < interruptions_.size() && workload_.begun() >= interruptions_[next_interruption_])
+        Interrupt();
     }
     if (!verdict_.broken()) Settle();
     Disconnect();

@@ -84,7 +84,8 @@ void Scheduler::RunFor(Duration duration) {
 
 void Scheduler::RunReady() {
   while (true) {
-    const bool any = std::any_of(loops_.begin(), loops_.end(), [](SimulatedLoop* loop) { return !loop->ready_.empty(); });
+    const bool any =
+        std::any_of(loops_.begin(), loops_.end(), [](SimulatedLoop* loop) { return !loop->ready_.empty(); });
     if (!any) return;
     Step(now_ + stall_longest_);
   }

@@ -70,11 +70,10 @@ void Truth::Record(const storage::EventBatch& batch) {
 }
 
 size_t Truth::Position(api::Revision revision) const {
-  return static_cast<size_t>(std::lower_bound(events_.begin(), events_.end(), revision,
-                                              [](const storage::Event& event, api::Revision wanted) {
-                                                return event.revision < wanted;
-                                              }) -
-                             events_.begin());
+  return static_cast<size_t>(
+      std::lower_bound(events_.begin(), events_.end(), revision,
+                       [](const storage::Event& event, api::Revision wanted) { return event.revision < wanted; }) -
+      events_.begin());
 }
 
 std::pair<std::string, int64_t> Truth::At(const std::string& key, const std::string& range_end,
@@ -111,7 +110,8 @@ int64_t Truth::DeletesAt(api::Revision revision) const {
 }
 
 void Truth::MustNotHappen(const std::string& value) {
-  if (values_.contains(value)) verdict_.Broken("the put of " + value + " happened, and its caller heard that it failed");
+  if (values_.contains(value))
+    verdict_.Broken("the put of " + value + " happened, and its caller heard that it failed");
   failed_values_.insert(value);
 }
 

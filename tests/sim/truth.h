@@ -1,5 +1,5 @@
-// What really happened, learned from the entries that the node applies: the log as it must stay for ever, a second state
-// machine that replays it, every event, every lease. The checkers compare what clients are told with it.
+// What really happened, learned from the entries that the node applies: the log as it must stay for ever, a second
+// state machine that replays it, every event, every lease. The checkers compare what clients are told with it.
 #pragma once
 
 #include <map>
@@ -54,7 +54,8 @@ class Truth {
   const storage::StateMachine& replay() const { return *replay_; }
 
   // The encoded keys and values of [key, range_end) at `revision`, and how many.
-  std::pair<std::string, int64_t> At(const std::string& key, const std::string& range_end, api::Revision revision) const;
+  std::pair<std::string, int64_t> At(const std::string& key, const std::string& range_end,
+                                     api::Revision revision) const;
 
   // An event of `key` with this value (a put) at `revision`.
   bool HasPut(api::Revision revision, const std::string& key, const std::string& value) const;

@@ -249,7 +249,8 @@ void WatchClient::CheckComplete() {
   for (auto& [id, watcher] : watchers_) {
     if (!watcher.created) verdict_.Broken("a watcher was never created");
     if (const storage::Event* event = NextWanted(watcher); event != nullptr) {
-      verdict_.Broken(absl::StrCat("a watcher at ", watcher.next, " never received the event at ", event->revision.value));
+      verdict_.Broken(
+          absl::StrCat("a watcher at ", watcher.next, " never received the event at ", event->revision.value));
     }
   }
 }

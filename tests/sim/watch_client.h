@@ -30,7 +30,8 @@ struct WatchCounters {
 
 class WatchClient {
  public:
-  WatchClient(Loop& loop, uint64_t seed, size_t sink_bytes_max, Truth& truth, Verdict& verdict, WatchCounters& counters);
+  WatchClient(Loop& loop, uint64_t seed, size_t sink_bytes_max, Truth& truth, Verdict& verdict,
+              WatchCounters& counters);
   ~WatchClient();
 
   // The node came up: opens the stream and resumes the watchers.
@@ -49,9 +50,9 @@ class WatchClient {
   struct Watcher {
     server::WatchInterest interest;
     bool progress_notify = false;
-    int64_t start = 0;      // as asked for; 0: from now
-    int64_t next = 0;       // nothing below it is wanted; 0: until the created message says
-    size_t position = 0;    // in the truth's events, nothing wanted before it
+    int64_t start = 0;    // as asked for; 0: from now
+    int64_t next = 0;     // nothing below it is wanted; 0: until the created message says
+    size_t position = 0;  // in the truth's events, nothing wanted before it
     bool created = false;
   };
 

@@ -172,22 +172,27 @@ void Workload::Txn() {
   const std::string key = RandomKey();
   const std::string value = NewValue();
   api::TxnRequest request;
-  request.compare = {{.result = api::Compare::Result::kGreater, .target = api::Compare::Target::kVersion, .key = key,
-                      .range_end = "", .number = static_cast<int64_t>(random_() % 3), .value = ""}};
+  request.compare = {{.result = api::Compare::Result::kGreater,
+                      .target = api::Compare::Target::kVersion,
+                      .key = key,
+                      .range_end = "",
+                      .number = static_cast<int64_t>(random_() % 3),
+                      .value = ""}};
   request.success = {api::PutRequest{.key = key, .value = value}, api::RangeRequest{.key = key, .range_end = ""},
                      api::DeleteRangeRequest{.key = absl::StrCat("l", random_() % 3), .range_end = ""}};
   request.failure = {api::PutRequest{.key = absl::StrCat("l", random_() % 3), .value = value}};
   const Call call{epoch_, answered_revision_, scheduler_.now()};
   const std::string other = std::get<api::PutRequest>(request.failure.front()).key;
-  node_->Propose(request, MonotonicTime::max(), [this, call, key, other, value](absl::StatusOr<api::WriteResult> result) {
-    if (!result.ok() && !OutcomeUnknown(result.status())) truth_.MustNotHappen(value);
-    if (!Finish(call) || !Note(result.status())) return;
-    const auto& txn = std::get<api::TxnResult>(*result);
-    if (!truth_.HasPut(txn.revision, txn.succeeded ? key : other, value)) {
-      verdict_.Broken(absl::StrCat("an acknowledged transaction did not happen at revision ", txn.revision.value));
-    }
-    NoteRevision(call, txn.revision, true);
-  });
+  node_->Propose(
+      request, MonotonicTime::max(), [this, call, key, other, value](absl::StatusOr<api::WriteResult> result) {
+        if (!result.ok() && !OutcomeUnknown(result.status())) truth_.MustNotHappen(value);
+        if (!Finish(call) || !Note(result.status())) return;
+        const auto& txn = std::get<api::TxnResult>(*result);
+        if (!truth_.HasPut(txn.revision, txn.succeeded ? key : other, value)) {
+          verdict_.Broken(absl::StrCat("an acknowledged transaction did not happen at revision ", txn.revision.value));
+        }
+        NoteRevision(call, txn.revision, true);
+      });
 }
 
 void Workload::Compact() {
@@ -199,7 +204,8 @@ void Workload::Compact() {
                    if (!Finish(call) || !Note(result.status())) return;
                    ++counters_.compactions;
                    if (physical) ++counters_.physical;
-                   if (truth_.compacted().value < revision) verdict_.Broken("an acknowledged compaction did not happen");
+                   if (truth_.compacted().value < revision)
+                     verdict_.Broken("an acknowledged compaction did not happen");
                    NoteRevision(call, RevisionOf(*result), false);
                  });
 }
@@ -275,7 +281,8 @@ void Workload::Revoke() {
   node_->Propose(api::LeaseRevokeRequest{.id = *id}, MonotonicTime::max(),
                  [this, call, id](absl::StatusOr<api::WriteResult> result) {
                    if (!Finish(call) || !Note(result.status())) return;
-                   if (!truth_.leases().at(*id).revoked.has_value()) verdict_.Broken("an acknowledged revocation did not happen");
+                   if (!truth_.leases().at(*id).revoked.has_value())
+                     verdict_.Broken("an acknowledged revocation did not happen");
                    NoteRevision(call, RevisionOf(*result), false);
                  });
 }
@@ -294,7 +301,8 @@ void Workload::Renew() {
       lease.alive_since = std::max(lease.alive_since, call.begun);
     } else {
       ++counters_.renewals_of_gone;
-      if (!truth_.leases().at(*id).revoked.has_value()) verdict_.Broken("a renewal said that a lease is gone, and it is not");
+      if (!truth_.leases().at(*id).revoked.has_value())
+        verdict_.Broken("a renewal said that a lease is gone, and it is not");
     }
   });
 }

@@ -4,9 +4,11 @@
 //   * a write whose caller heard that it failed never happens;
 //   * revisions are never reused and never go back: an answer's revision is not below any answer given before the call
 //     began (real time and one client's order are the same thing here), and a write's is above;
-//   * a linearizable read shows the state at its revision, and that is not older than anything answered before it began;
+//   * a linearizable read shows the state at its revision, and that is not older than anything answered before it
+//   began;
 //     a serializable one shows the state at some revision;
-//   * a lease does not end before its time to live has passed since the last acknowledged renewal began, unless somebody
+//   * a lease does not end before its time to live has passed since the last acknowledged renewal began, unless
+//   somebody
 //     revoked it; a renewal is not acknowledged for a lease that was gone before; every lease ends some time.
 #pragma once
 
