@@ -22,24 +22,6 @@ Applier::Applier(const NodeSeams& seams, const NodeOptions& options, WatchHub& h
       applied_(seams.state_machine.applied().value),
       proposals_(seams.apply_loop, seams.metrics) {}
 
-void Applier::Start() {
-  CountKeys();
-  const std::shared_ptr<const storage::View> view = state_machine_.view();
-  metrics_.debugging_mvcc_keys_total.Set(static_cast<double>(keys_));
-  metrics_.debugging_mvcc_current_revision.Set(static_cast<double>(view->revision().value));
-  metrics_.debugging_mvcc_compact_revision.Set(
-      view->compacted().value == 0 ? -1.0 : static_cast<double>(view->compacted().value));
-  metrics_.mvcc_db_total_size_in_bytes.Set(static_cast<double>(view->logical_size()));
-  metrics_.mvcc_db_total_size_in_use_in_bytes.Set(static_cast<double>(view->logical_size_in_use()));
-}
-
-void Applier::CountKeys() {
-  const std::string first(1, '\0');
-  const absl::StatusOr<api::RangeResult> all =
-      state_machine_.view()->Range({.key = first, .range_end = std::string(api::kFromKey), .count_only = true});
-  if (all.ok()) keys_ = all->count;
-}
-
 void Applier::Apply(std::vector<raft::Entry> entries, std::vector<Proposal> proposals) {
   Add({.entries = std::move(entries), .proposals = std::move(proposals), .fail_all = std::nullopt});
 }
@@ -82,12 +64,7 @@ void Applier::ApplyTurn() {
   if (!outcome.leases.empty()) {
     raft_loop_.Post([this, leases = std::move(outcome.leases)]() mutable { events_.on_leases(std::move(leases)); });
   }
-  if (outcome.events != nullptr || outcome.compacted) {
-    std::shared_ptr<const storage::View> view = state_machine_.view();
-    metrics_.mvcc_db_total_size_in_bytes.Set(static_cast<double>(view->logical_size()));
-    metrics_.mvcc_db_total_size_in_use_in_bytes.Set(static_cast<double>(view->logical_size_in_use()));
-    hub_.Publish(outcome.events, std::move(view));
-  }
+  if (outcome.events != nullptr || outcome.compacted) hub_.Publish(outcome.events, state_machine_.view());
   applied_.store(state_machine_.applied().value);
   if (applied_wanted_.load()) raft_loop_.Post([this] { events_.on_applied(); });
   Answer(std::move(outcome.answers));
@@ -136,14 +113,8 @@ void Applier::UpdateMetrics(const storage::ApplyOutcome& outcome) {
   metrics_.server_proposals_applied_total.Set(static_cast<double>(state_machine_.applied().value));
   if (outcome.events != nullptr) {
     uint64_t puts = 0;
-    for (const storage::Event& event : outcome.events->events) {
-      const bool put = event.type == storage::Event::Type::kPut;
-      puts += put ? 1 : 0;
-      keys_ += put ? (event.created ? 1 : 0) : -1;
-    }
-    if (outcome.events->too_large) CountKeys();
+    for (const storage::Event& event : outcome.events->events) puts += event.type == storage::Event::Type::kPut ? 1 : 0;
     metrics_.mvcc_put_total.Increment(puts);
-    metrics_.debugging_mvcc_keys_total.Set(static_cast<double>(keys_));
   }
   for (const storage::LeaseChange& change : outcome.leases) {
     if (change.kind == storage::LeaseChange::Kind::kGranted) {

@@ -34,9 +34,6 @@ class Applier {
 
   Applier(const NodeSeams& seams, const NodeOptions& options, WatchHub& hub, Purger& purger, Events events);
 
-  // The metrics of the state found. On the loop.
-  void Start();
-
   // `proposals`: made since the last call, not only those of `entries`.
   void Apply(std::vector<raft::Entry> entries, std::vector<Proposal> proposals);
   // After everything given to Apply before: whoever still waits is told `status`.
@@ -68,7 +65,6 @@ class Applier {
   void Answer(std::vector<storage::Answer> answers);
   void RunWaiters();
   void UpdateMetrics(const storage::ApplyOutcome& outcome);
-  void CountKeys();
 
   Loop& loop_;
   Loop& raft_loop_;
@@ -87,7 +83,6 @@ class Applier {
   std::vector<Work> taken_;
   std::vector<raft::Entry> turn_;
   Proposals proposals_;
-  int64_t keys_ = 0;  // live ones, for the metric
   std::vector<Waiter<raft::Index>> index_waiters_;
   std::vector<Waiter<raft::Term>> term_waiters_;
 };

@@ -70,7 +70,6 @@ void Node::Start(Loop::Task ready) {
   hub_.Start(seams_.state_machine.view());
   keeper_.Start(seams_.state_machine.Leases());
   seams_.apply_loop.Post([this] {
-    applier_.Start();
     flusher_.Start();
     purger_.Kick();  // a purge that a restart interrupted
   });

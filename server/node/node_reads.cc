@@ -190,7 +190,8 @@ void Node::RefreshMetrics() {
   metrics.mvcc_db_total_size_in_bytes.Set(static_cast<double>(kEmptyStoreBytes + view->logical_size()));
   metrics.mvcc_db_total_size_in_use_in_bytes.Set(static_cast<double>(kEmptyStoreBytes + view->logical_size_in_use()));
   metrics.debugging_mvcc_current_revision.Set(static_cast<double>(view->revision().value));
-  metrics.debugging_mvcc_compact_revision.Set(static_cast<double>(view->compacted().value));
+  metrics.debugging_mvcc_compact_revision.Set(
+      view->compacted().value == 0 ? -1.0 : static_cast<double>(view->compacted().value));
   const absl::StatusOr<api::RangeResult> all =
       view->Range({.key = std::string(1, '\0'), .range_end = std::string(1, '\0'), .count_only = true});
   if (all.ok()) metrics.debugging_mvcc_keys_total.Set(static_cast<double>(all->count));
