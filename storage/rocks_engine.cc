@@ -116,7 +116,6 @@ class RocksEngine final : public Engine {
   absl::Status Flush() override {
     rocksdb::FlushOptions options;
     options.wait = true;
-    options.allow_write_stall = true;
     const rocksdb::Status status = db_->Flush(options);
     if (!status.ok()) return absl::InternalError("the store cannot be flushed: " + status.ToString());
     return absl::OkStatus();
@@ -171,12 +170,13 @@ rocksdb::CompressionType FastCompression() {
 rocksdb::BlockBasedTableOptions TableOptions(std::shared_ptr<rocksdb::Cache> cache) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = std::move(cache);
-  table.block_size = 16 << 10;
+  table.block_size = 8 << 10;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.whole_key_filtering = false;  // every version row is found by the prefix of its key
   table.cache_index_and_filter_blocks = true;
   table.cache_index_and_filter_blocks_with_high_priority = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  // Charged to the cache, but found without asking it.
+  table.metadata_cache_options.unpartitioned_pinning = rocksdb::PinningTier::kAll;
   table.format_version = 5;
   return table;
 }
@@ -200,7 +200,9 @@ rocksdb::Options MakeOptions(const RocksOptions& options) {
   result.target_file_size_base = memtable_bytes;
   result.max_bytes_for_level_base = 4 * memtable_bytes;
   result.max_background_jobs = static_cast<int>(options.background_threads);
-  result.rate_limiter.reset(rocksdb::NewGenericRateLimiter(static_cast<int64_t>(options.flush_bytes_per_second)));
+  result.rate_limiter.reset(
+      rocksdb::NewGenericRateLimiter(static_cast<int64_t>(options.flush_bytes_per_second), /*refill_period_us=*/100'000,
+                                     /*fairness=*/10, rocksdb::RateLimiter::Mode::kWritesOnly, /*auto_tuned=*/true));
   result.bytes_per_sync = 1 << 20;
   result.avoid_flush_during_shutdown = true;
   result.avoid_unnecessary_blocking_io = true;

@@ -12,8 +12,9 @@
 namespace regent::storage {
 
 struct RocksOptions {
-  uint64_t memory_bytes = 256 << 20;           // block cache, and memtables inside it
-  uint64_t flush_bytes_per_second = 64 << 20;  // of flushes and compactions together; the log's sync shares the disk
+  uint64_t memory_bytes = 256 << 20;  // block cache, and memtables inside it
+  // At most, of flushes and compactions together, which take no more than they need: the log's sync shares the disk.
+  uint64_t flush_bytes_per_second = 128 << 20;
   uint32_t background_threads = 2;
 };
 

@@ -61,7 +61,19 @@ struct EndState {
   bool operator==(const EndState&) const = default;
 };
 
+// A key hangs on the lease that its key-value names, and on no other.
+void ExpectLinksAreRight(const Store& store) {
+  std::map<int64_t, std::vector<std::string>> expected;
+  for (const LeaseInfo& lease : store.machine().Leases()) expected[lease.id.value] = {};
+  for (const KeyValue& kv : DecodeList(store.Range({.key = kFirstKey, .range_end = kNoEnd}).kvs)) {
+    if (kv.lease != 0) expected[kv.lease].push_back(kv.key);
+  }
+  EXPECT_EQ(expected.size(), store.machine().Leases().size()) << "a key names a lease that is not there";
+  for (const auto& [lease, keys] : expected) EXPECT_EQ(store.machine().LeaseKeys({lease}), keys) << "lease " << lease;
+}
+
 EndState EndOf(Store& store) {
+  ExpectLinksAreRight(store);
   store.PurgeAll();
   EndState end{.size = store.view()->logical_size(), .digest = store.machine().digest()};
   end.rows = store.Rows();

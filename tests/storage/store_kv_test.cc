@@ -260,6 +260,18 @@ TEST(StoreEntries, NoOpsAndConfigurationsOnlyAdvanceTheAppliedIndex) {
   EXPECT_EQ(store.machine().configuration()->index.value, 2u);
 }
 
+TEST(StoreEntries, RefusedEntriesAdvanceTheAppliedIndexToo) {
+  Store store;
+  EXPECT_FALSE(store.Apply(api::LeaseRevokeRequest{.id = {1}}).ok());
+  EXPECT_FALSE(store.Compact(7).ok());
+  EXPECT_FALSE(store.Apply(api::PutRequest{.key = "a", .lease = {3}}).ok());
+  EXPECT_EQ(store.machine().applied().value, 3u);
+  EXPECT_EQ(store.machine().PersistedApplied()->value, 0u);
+  EXPECT_EQ(store.machine().Flush()->value, 3u);
+  store.Crash();
+  EXPECT_EQ(store.machine().applied().value, 3u);
+}
+
 TEST(StoreEntriesDeathTest, AGapIsABrokenPromise) {
   Store store;
   EXPECT_DEATH(store.ApplyTurn({Store::EntryOf(2, api::PutRequest{.key = "a"})}), "not contiguous");
