@@ -139,6 +139,23 @@ TEST_P(EngineTest, DroppedRangesTakeNothingBesideThem) {
   EXPECT_EQ(rows, (std::vector<std::string>{"e3", "v1"}));
 }
 
+#ifdef REGENT_STORE_ROCKSDB
+TEST(RocksEngine, ACheckpointHoldsWhatWasNotFlushedYet) {
+  const std::string folder = ::testing::TempDir() + "regent_checkpoint_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder);
+  const std::shared_ptr<Engine> engine = *OpenRocksEngine(folder + "/store", 1, RocksOptions{.memory_bytes = 8 << 20});
+  Batch batch;
+  batch.Put("a", "1");
+  engine->Write(batch);
+  ASSERT_TRUE(engine->Checkpoint(folder + "/copy").ok());
+  const std::shared_ptr<Engine> copy = *OpenRocksEngine(folder + "/copy", 2, RocksOptions{.memory_bytes = 8 << 20});
+  std::string value;
+  EXPECT_TRUE(copy->Get("a", &value));
+  EXPECT_EQ(copy->generation(), 2u);
+}
+#endif
+
 INSTANTIATE_TEST_SUITE_P(Engines, EngineTest, ::testing::ValuesIn(Kinds()),
                          [](const auto& tested) { return tested.param.name; });
 
