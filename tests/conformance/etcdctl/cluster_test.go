@@ -27,7 +27,7 @@ func TestLeases(t *testing.T) {
 	id := parts[1]
 	succeed(t, s, "put", "a", "1", "--lease="+id)
 	equal(t, "list", succeed(t, s, "lease", "list"), "found 1 leases\n"+id+"\n")
-	equal(t, "list in JSON", fmt.Sprintf("%x", inJSON[answer](t, s, "lease", "list").Leases[0].ID), id)
+	equal(t, "list in JSON", fmt.Sprintf("%016x", inJSON[answer](t, s, "lease", "list").Leases[0].ID), id)
 	live := inJSON[answer](t, s, "lease", "timetolive", id, "--keys")
 	equal(t, "granted", live.GrantedTTL, 100)
 	equal(t, "keys", fmt.Sprint(live.Keys), "[YQ==]")
