@@ -19,6 +19,7 @@
 #include "server/runtime/clock.h"
 #include "server/runtime/json_log.h"
 #include "server/runtime/metrics.h"
+#include "server/runtime/metrics_process.h"
 #include "server/runtime/pool.h"
 #include "server/runtime/thread_loop.h"
 #include "server/version.h"
@@ -186,7 +187,8 @@ absl::Status ComposedServer::OpenFront(const Settings& settings) {
   http.versions = [] {
     return HttpEndpoints::Versions{api::kServerVersion, api::kClusterVersion, api::kStorageVersion};
   };
-  http.before_metrics = [this] { node_->RefreshMetrics(); };
+  metrics_.registry.BeforeScrape([this] { node_->RefreshMetrics(); });
+  CollectProcessMetrics(metrics_);
   endpoints_ = std::make_unique<HttpEndpoints>(std::move(http), *node_, metrics_);
   REGENT_ASSIGN_OR_RETURN(listener_, Listener::Open(MakeListenerOptions(settings), *endpoints_,
                                                     [this](int fd) { engine_->AddConnection(fd); }));

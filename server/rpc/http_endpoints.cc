@@ -100,7 +100,6 @@ void HttpEndpoints::RouteHealth(const HttpRequest& request, Done done) {
 }
 
 HttpResponse HttpEndpoints::MetricsPage() const {
-  if (options_.before_metrics) options_.before_metrics();
   return HttpResponse{200,
                       {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8; escaping=underscores"}},
                       metrics_.registry.Text()};

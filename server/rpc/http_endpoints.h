@@ -32,7 +32,6 @@ class HttpEndpoints {
     std::chrono::nanoseconds request_timeout = std::chrono::seconds(7);  // of a check's read: 5 s and two elections
     std::vector<std::string> cors = {"*"};                               // origins allowed, "*": all
     std::vector<std::string> host_whitelist = {"*"};                     // hosts served over plaintext, "*": all
-    std::function<void()> before_metrics;                                // refreshes what is only known when asked for
     std::vector<std::string> command_line;                               // shown by /debug/vars
   };
 
