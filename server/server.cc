@@ -154,9 +154,9 @@ absl::Status ComposedServer::Open(const Settings& settings) {
 
 absl::Status ComposedServer::OpenNode(const Settings& settings) {
   REGENT_ASSIGN_OR_RETURN(storage_, OpenNodeStorage(settings, DrawSeed(), metrics_));
-  raft_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "raft"});
+  raft_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "raft", .any_thread_helps = true});
   log_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "log"});
-  apply_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "apply"});
+  apply_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "apply", .helper = log_loop_.get()});
   watch_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "watch"});
   background_ = std::make_unique<Pool>("background", kBackgroundThreads);
   const NodeSeams seams{.raft_loop = *raft_loop_,

@@ -28,12 +28,22 @@ void Applier::Apply(std::vector<raft::Entry> entries, std::vector<Proposal> prop
 
 void Applier::FailAll(absl::Status status) { Add({.entries = {}, .proposals = {}, .fail_all = std::move(status)}); }
 
+bool Applier::HasTakenAll() {
+  if (works_taken_.load() == works_given_.load()) return true;
+  taken_wanted_.store(true);
+  // Taken between the look and the wish: nobody will report it.
+  return works_taken_.load() == works_given_.load() && taken_wanted_.exchange(false);
+}
+
 void Applier::Add(Work work) {
+  works_given_.fetch_add(1);
   if (work_.Add(work) == Mailbox<Work>::Put::kFirst) loop_.Post([this] { Run(); });
 }
 
 void Applier::Run() {
   work_.Take(taken_);
+  works_taken_.fetch_add(taken_.size());
+  if (taken_wanted_.exchange(false)) raft_loop_.Post([this] { events_.on_taken(); });
   for (Work& work : taken_) {
     if (!work.proposals.empty()) proposals_.Add(std::move(work.proposals));
     if (turn_.empty()) {

@@ -30,6 +30,7 @@ class Applier {
     std::function<void(std::vector<storage::LeaseChange>)> on_leases;
     std::function<void()> on_over_quota;
     std::function<void()> on_applied;  // only while WantApplied
+    std::function<void()> on_taken;    // once after WantTaken
   };
 
   Applier(const NodeSeams& seams, const NodeOptions& options, WatchHub& hub, Purger& purger, Events events);
@@ -46,6 +47,9 @@ class Applier {
   raft::Index applied() const { return {applied_.load()}; }
   // The raft loop wants to hear of the next progress. It reads applied() again after asking.
   void WantApplied(bool wanted) { applied_wanted_.store(wanted); }
+
+  // Has the apply loop begun with everything given to Apply so far? False, and on_taken later, for the raft loop alone.
+  bool HasTakenAll();
 
  private:
   struct Work {
@@ -78,6 +82,8 @@ class Applier {
   Mailbox<Work> work_;
   std::atomic<uint64_t> applied_;
   std::atomic<bool> applied_wanted_{false};
+  std::atomic<uint64_t> works_given_{0}, works_taken_{0};
+  std::atomic<bool> taken_wanted_{false};
 
   // Of the apply loop.
   std::vector<Work> taken_;

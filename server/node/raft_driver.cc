@@ -63,6 +63,16 @@ absl::Status RaftDriver::Propose(Request& request) {
 }
 
 void RaftDriver::TakeIntake() {
+  intake_waits_ = !applier_.HasTakenAll();
+  if (!intake_waits_) TakeRest();
+}
+
+void RaftDriver::OnApplierTookAll() {
+  if (intake_waits_) TakeIntake();
+}
+
+void RaftDriver::TakeRest() {
+  intake_waits_ = false;
   intake_.Take(taken_);
   for (Request& request : taken_) ProposeHere(std::move(request));
   taken_.clear();
@@ -136,7 +146,7 @@ void RaftDriver::Tick() {
 }
 
 void RaftDriver::FailHeld(const absl::Status& status) {
-  TakeIntake();
+  TakeRest();
   for (Request& request : std::exchange(held_, {})) request.proposal.done(status);
   if (!fresh_.empty()) applier_.Apply({}, std::exchange(fresh_, {}));
 }

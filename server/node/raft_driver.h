@@ -2,8 +2,10 @@
 // applier, messages to the transport, reads to the gate. Takes proposals from any thread.
 //
 // The way of a write on a single node: Propose (any thread) → raft loop: Core::Propose, output → log loop: one write,
-// one sync → raft loop: Core::Persisted, output → apply loop: apply, answer. What arrives while the log syncs gathers
-// in the core and goes with the next step: that is the group commit.
+// one sync → raft loop: Core::Persisted, output → apply loop: apply, answer. What arrives while the log syncs goes with
+// the next step: that is the group commit. Writes are taken in only when the apply loop has begun with everything
+// committed before: an earlier sync would not be answered earlier, and larger steps cost less. So there are at most as
+// many syncs as turns of the apply loop, each beside the turn before.
 //
 // Proposals that find no leader wait here until there is one or their deadline passes.
 //
@@ -53,11 +55,12 @@ class RaftDriver {
   void ProposeHere(Request request);
   bool ReadIndex(raft::ReadId id);
   void OnPersisted(raft::StepId step);
+  void OnApplierTookAll();
   void OnFetched(const raft::LogFetch& fetch, raft::FetchResult result);
   void Step(raft::Message message);
   void Turn();
   // What was taken before CloseIntake is proposed now.
-  void TakeRest() { TakeIntake(); }
+  void TakeRest();
   void FailHeld(const absl::Status& status);
 
   // Is this node the only voter?
@@ -96,6 +99,7 @@ class RaftDriver {
   std::vector<raft::Message> after_persist_;
   std::optional<MonotonicTime> step_since_;  // a durable step is outstanding
   bool in_turn_ = false;
+  bool intake_waits_ = false;  // for the applier; nobody else will look into it
   bool applied_wanted_ = false;
   size_t handed_bytes_ = 0;  // given to the applier since it was seen to have nothing left
   raft::Index handed_;

@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "glog/logging.h"
@@ -10,15 +9,15 @@
 namespace regent::server {
 namespace {
 
-constexpr int kSpinCreditMax = 8;
+constexpr int kHelpRounds = 4;
 
-inline void Relax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#else
-  std::this_thread::yield();
-#endif
-}
+// What this thread has to do with loops.
+struct ThreadState {
+  const ThreadLoop* home = nullptr;  // the loop whose own thread it is
+  bool helping = false;
+  std::vector<ThreadLoop*> claimed;  // loops whose helper it is
+};
+thread_local ThreadState this_thread;
 
 }  // namespace
 
@@ -29,7 +28,7 @@ ThreadLoop::ThreadLoop(Options options) : options_(std::move(options)), thread_(
 ThreadLoop::~ThreadLoop() { Stop(); }
 
 void ThreadLoop::Stop() {
-  CHECK(!on_loop()) << "loop " << options_.name << " cannot wait for its own end";
+  CHECK(this_thread.home != this) << "loop " << options_.name << " cannot wait for its own end";
   {
     MutexLock lock(mutex_);
     stopping_ = true;
@@ -40,15 +39,24 @@ void ThreadLoop::Stop() {
 }
 
 void ThreadLoop::Post(Task task) {
+  bool help = false;
   bool wake = false;
   {
     MutexLock lock(mutex_);
     if (ended_) return;
     queue_.push_back(std::move(task));
-    wake = std::exchange(sleeping_, false);
     has_work_.store(true, std::memory_order_relaxed);
+    if (sleeping_ && !helped_) {
+      help = MayHelp();
+      helped_ = help;
+      wake = !help;
+      if (wake) sleeping_ = false;
+    }
   }
   if (wake) wake_.NotifyOne();
+  if (!help) return;
+  this_thread.claimed.push_back(this);
+  HelpClaimed();
 }
 
 Loop::TimerId ThreadLoop::PostAfter(Duration delay, Task task) {
@@ -72,15 +80,22 @@ void ThreadLoop::Cancel(TimerId timer) {
 }
 
 void ThreadLoop::Run() {
+  this_thread.home = this;
   std::vector<Task> batch;
   while (TakeBatch(batch)) {
-    for (Task& task : batch) {
-      task();
-      task = nullptr;
-    }
-    batch.clear();
+    RunTasks(batch);
     RunDueTimers();
   }
+}
+
+void ThreadLoop::RunTasks(std::vector<Task>& batch) {
+  tasks_left_ = batch.size();
+  for (Task& task : batch) {
+    --tasks_left_;
+    task();
+    task = nullptr;
+  }
+  batch.clear();
 }
 
 // One at a time: a task may cancel the next one.
@@ -102,47 +117,68 @@ void ThreadLoop::RunDueTimers() {
 }
 
 bool ThreadLoop::TakeBatch(std::vector<Task>& batch) {
-  if (options_.spin_max > Duration::zero()) Spin();
   MutexLock lock(mutex_);
-  while (queue_.empty()) {
-    if (stopping_) {
-      ended_ = true;
-      return false;
-    }
+  while (helped_ || queue_.empty()) {
     const MonotonicTime due = timers_.next_due();
-    if (due == MonotonicTime::max()) {
-      sleeping_ = true;
+    if (!helped_) {
+      if (stopping_) {
+        ended_ = true;
+        return false;
+      }
+      if (due != MonotonicTime::max() && Now() >= due) break;  // an empty batch; the timers run after it
+    }
+    sleeping_ = true;
+    waits_for_helper_ = helped_;
+    if (helped_ || due == MonotonicTime::max()) {
       wake_.Wait(mutex_);
     } else {
-      if (Now() >= due) break;  // an empty batch; the timers run after it
-      sleeping_ = true;
       wake_.WaitUntil(mutex_, due);
     }
     sleeping_ = false;
   }
+  waits_for_helper_ = false;
   batch.swap(queue_);
   has_work_.store(false, std::memory_order_relaxed);
   return true;
 }
 
-// Looks for work for a moment instead of sleeping. Every hit earns two more tries, every miss costs one.
-void ThreadLoop::Spin() {
-  if (has_work_.load(std::memory_order_relaxed)) {
-    if (spin_credit_ < kSpinCreditMax) ++spin_credit_;
-    return;
-  }
-  if (spin_credit_ == 0) return;
-  const MonotonicTime until = Now() + options_.spin_max;
-  do {
-    for (int i = 0; i < 64; ++i) {
-      if (has_work_.load(std::memory_order_relaxed)) {
-        spin_credit_ = std::min(spin_credit_ + 2, kSpinCreditMax);
+// ---- help ----------------------------------------------------------------------------------------------------------
+
+bool ThreadLoop::MayHelp() const {
+  if (options_.any_thread_helps) return true;
+  return options_.helper != nullptr && options_.helper == this_thread.home && options_.helper->Idle();
+}
+
+// What a helper posts to a sleeping loop is claimed too, and runs after it.
+void ThreadLoop::HelpClaimed() {
+  ThreadState& state = this_thread;
+  if (state.claimed.empty() || std::exchange(state.helping, true)) return;
+  for (size_t i = 0; i < state.claimed.size(); ++i) state.claimed[i]->RunAsHelper();
+  state.claimed.clear();
+  state.helping = false;
+}
+
+void ThreadLoop::RunAsHelper() {
+  const bool willing = options_.any_thread_helps || options_.helper->Idle();
+  for (int round = 0;; ++round) {
+    {
+      MutexLock lock(mutex_);
+      if (!willing || round == kHelpRounds || queue_.empty()) {
+        helped_ = false;
+        if (queue_.empty() && !waits_for_helper_) return;
+        sleeping_ = false;
+        wake_.NotifyOne();
         return;
       }
-      Relax();
+      helper_batch_.swap(queue_);
+      has_work_.store(false, std::memory_order_relaxed);
     }
-  } while (Now() < until);
-  --spin_credit_;
+    for (Task& task : helper_batch_) {
+      task();
+      task = nullptr;
+    }
+    helper_batch_.clear();
+  }
 }
 
 }  // namespace regent::server

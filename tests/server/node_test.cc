@@ -53,9 +53,9 @@ class NodeTest : public ::testing::Test {
     auto state_machine = storage::StateMachine::Open(std::make_shared<storage::MemoryEngine>(store_disk_), {});
     ASSERT_TRUE(state_machine.ok()) << state_machine.status();
     state_machine_ = *std::move(state_machine);
-    raft_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "raft"});
+    raft_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "raft", .any_thread_helps = true});
     log_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "log"});
-    apply_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "apply"});
+    apply_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "apply", .helper = log_loop_.get()});
     watch_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "watch"});
     pool_ = std::make_unique<Pool>("pool", 2);
     auto node = Node::Open({.raft_loop = *raft_loop_,
