@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <optional>
+#include <string>
+#include <type_traits>
 
 #include "api/contract/errors.h"
 #include "api/contract/limits.h"
@@ -14,11 +16,50 @@ namespace {
 
 absl::Status EndOf(const WireReader& reader) { return reader.malformed() ? ErrMalformedRequest() : absl::OkStatus(); }
 
+template <typename T>
+constexpr bool kIsText = std::is_same_v<T, std::string>;
+
+void Assign(const WireField& field, std::string& to) { to = field.bytes; }
+void Assign(const WireField& field, bool& to) { to = field.boolean(); }
+void Assign(const WireField& field, int64_t& to) { to = field.int64(); }
+void Assign(const WireField& field, uint64_t& to) { to = field.varint; }
+void Assign(const WireField& field, Revision& to) { to = {field.int64()}; }
+void Assign(const WireField& field, LeaseId& to) { to = {field.int64()}; }
+
 template <typename Enum>
-Enum EnumOf(const WireField& field, Enum last) {
+void AssignEnum(const WireField& field, Enum last, Enum& to) {
   const auto number = static_cast<int32_t>(field.varint);
   const bool known = number >= 0 && number <= static_cast<int32_t>(last);
-  return static_cast<Enum>(known ? static_cast<uint8_t>(number) : kUnknownEnum);
+  to = static_cast<Enum>(known ? static_cast<uint8_t>(number) : kUnknownEnum);
+}
+void Assign(const WireField& field, SortOrder& to) { AssignEnum(field, SortOrder::kDescend, to); }
+void Assign(const WireField& field, SortTarget& to) { AssignEnum(field, SortTarget::kValue, to); }
+void Assign(const WireField& field, AlarmAction& to) { AssignEnum(field, AlarmAction::kDeactivate, to); }
+void Assign(const WireField& field, AlarmType& to) { AssignEnum(field, AlarmType::kCorrupt, to); }
+
+// Where the value of a plain field goes.
+template <typename T>
+struct To {
+  To(int number, T& variable) : tag(kIsText<T> ? BytesTag(number) : VarintTag(number)), to(variable) {}
+
+  bool Take(const WireField& field) const {
+    if (field.tag != tag) return false;
+    Assign(field, to);
+    return true;
+  }
+
+  const uint32_t tag;
+  T& to;
+};
+
+// Reads a message of plain fields; others are skipped.
+template <typename... T>
+absl::Status ReadFields(std::string_view bytes, const To<T>&... fields) {
+  WireReader reader(bytes);
+  while (const std::optional<WireField> field = reader.Next()) {
+    static_cast<void>((fields.Take(*field) || ... || false));
+  }
+  return EndOf(reader);
 }
 
 // The alternative T of a oneof: what is there already is merged into, anything else is replaced.
@@ -232,123 +273,22 @@ absl::Status DecodeWatchCreate(std::string_view bytes, WatchCreate& out) {
   return EndOf(reader);
 }
 
-// A message whose fields are of no interest must still be one.
-absl::Status CheckFields(std::string_view bytes) {
-  WireReader reader(bytes);
-  while (reader.Next()) {
-  }
-  return EndOf(reader);
-}
-
-absl::Status DecodeWatchCancel(std::string_view bytes, WatchCancel& out) {
-  WireReader reader(bytes);
-  while (std::optional<WireField> field = reader.Next()) {
-    if (field->tag == VarintTag(1)) out.watch_id = field->int64();
-  }
-  return EndOf(reader);
-}
-
-absl::Status DecodeId(std::string_view bytes, LeaseId& out) {
-  WireReader reader(bytes);
-  while (std::optional<WireField> field = reader.Next()) {
-    if (field->tag == VarintTag(1)) out = {field->int64()};
-  }
-  return EndOf(reader);
-}
-
 }  // namespace
 
 absl::Status Decode(std::string_view bytes, RangeRequest& out) {
-  WireReader reader(bytes);
-  while (std::optional<WireField> field = reader.Next()) {
-    switch (field->tag) {
-      case BytesTag(1):
-        out.key = field->bytes;
-        break;
-      case BytesTag(2):
-        out.range_end = field->bytes;
-        break;
-      case VarintTag(3):
-        out.limit = field->int64();
-        break;
-      case VarintTag(4):
-        out.revision = {field->int64()};
-        break;
-      case VarintTag(5):
-        out.sort_order = EnumOf(*field, SortOrder::kDescend);
-        break;
-      case VarintTag(6):
-        out.sort_target = EnumOf(*field, SortTarget::kValue);
-        break;
-      case VarintTag(7):
-        out.serializable = field->boolean();
-        break;
-      case VarintTag(8):
-        out.keys_only = field->boolean();
-        break;
-      case VarintTag(9):
-        out.count_only = field->boolean();
-        break;
-      case VarintTag(10):
-        out.min_mod_revision = {field->int64()};
-        break;
-      case VarintTag(11):
-        out.max_mod_revision = {field->int64()};
-        break;
-      case VarintTag(12):
-        out.min_create_revision = {field->int64()};
-        break;
-      case VarintTag(13):
-        out.max_create_revision = {field->int64()};
-        break;
-    }
-  }
-  return EndOf(reader);
+  return ReadFields(bytes, To(1, out.key), To(2, out.range_end), To(3, out.limit), To(4, out.revision),
+                    To(5, out.sort_order), To(6, out.sort_target), To(7, out.serializable), To(8, out.keys_only),
+                    To(9, out.count_only), To(10, out.min_mod_revision), To(11, out.max_mod_revision),
+                    To(12, out.min_create_revision), To(13, out.max_create_revision));
 }
 
 absl::Status Decode(std::string_view bytes, PutRequest& out) {
-  WireReader reader(bytes);
-  while (std::optional<WireField> field = reader.Next()) {
-    switch (field->tag) {
-      case BytesTag(1):
-        out.key = field->bytes;
-        break;
-      case BytesTag(2):
-        out.value = field->bytes;
-        break;
-      case VarintTag(3):
-        out.lease = {field->int64()};
-        break;
-      case VarintTag(4):
-        out.prev_kv = field->boolean();
-        break;
-      case VarintTag(5):
-        out.ignore_value = field->boolean();
-        break;
-      case VarintTag(6):
-        out.ignore_lease = field->boolean();
-        break;
-    }
-  }
-  return EndOf(reader);
+  return ReadFields(bytes, To(1, out.key), To(2, out.value), To(3, out.lease), To(4, out.prev_kv),
+                    To(5, out.ignore_value), To(6, out.ignore_lease));
 }
 
 absl::Status Decode(std::string_view bytes, DeleteRangeRequest& out) {
-  WireReader reader(bytes);
-  while (std::optional<WireField> field = reader.Next()) {
-    switch (field->tag) {
-      case BytesTag(1):
-        out.key = field->bytes;
-        break;
-      case BytesTag(2):
-        out.range_end = field->bytes;
-        break;
-      case VarintTag(3):
-        out.prev_kv = field->boolean();
-        break;
-    }
-  }
-  return EndOf(reader);
+  return ReadFields(bytes, To(1, out.key), To(2, out.range_end), To(3, out.prev_kv));
 }
 
 absl::Status Decode(std::string_view bytes, size_t ops_max, TxnRequest& out) {
@@ -356,51 +296,18 @@ absl::Status Decode(std::string_view bytes, size_t ops_max, TxnRequest& out) {
 }
 
 absl::Status Decode(std::string_view bytes, CompactionRequest& out) {
-  WireReader reader(bytes);
-  while (std::optional<WireField> field = reader.Next()) {
-    switch (field->tag) {
-      case VarintTag(1):
-        out.revision = {field->int64()};
-        break;
-      case VarintTag(2):
-        out.physical = field->boolean();
-        break;
-    }
-  }
-  return EndOf(reader);
+  return ReadFields(bytes, To(1, out.revision), To(2, out.physical));
 }
 
 absl::Status Decode(std::string_view bytes, LeaseGrantRequest& out) {
-  WireReader reader(bytes);
-  while (std::optional<WireField> field = reader.Next()) {
-    switch (field->tag) {
-      case VarintTag(1):
-        out.ttl = field->int64();
-        break;
-      case VarintTag(2):
-        out.id = {field->int64()};
-        break;
-    }
-  }
-  return EndOf(reader);
+  return ReadFields(bytes, To(1, out.ttl), To(2, out.id));
 }
 
-absl::Status Decode(std::string_view bytes, LeaseRevokeRequest& out) { return DecodeId(bytes, out.id); }
-absl::Status Decode(std::string_view bytes, LeaseKeepAliveRequest& out) { return DecodeId(bytes, out.id); }
+absl::Status Decode(std::string_view bytes, LeaseRevokeRequest& out) { return ReadFields(bytes, To(1, out.id)); }
+absl::Status Decode(std::string_view bytes, LeaseKeepAliveRequest& out) { return ReadFields(bytes, To(1, out.id)); }
 
 absl::Status Decode(std::string_view bytes, LeaseTimeToLiveRequest& out) {
-  WireReader reader(bytes);
-  while (std::optional<WireField> field = reader.Next()) {
-    switch (field->tag) {
-      case VarintTag(1):
-        out.id = {field->int64()};
-        break;
-      case VarintTag(2):
-        out.keys = field->boolean();
-        break;
-    }
-  }
-  return EndOf(reader);
+  return ReadFields(bytes, To(1, out.id), To(2, out.keys));
 }
 
 absl::Status Decode(std::string_view bytes, WatchRequest& out) {
@@ -411,11 +318,11 @@ absl::Status Decode(std::string_view bytes, WatchRequest& out) {
         REGENT_RETURN_IF_ERROR(DecodeWatchCreate(field->bytes, CaseOf<WatchCreate>(out)));
         break;
       case BytesTag(2):
-        REGENT_RETURN_IF_ERROR(DecodeWatchCancel(field->bytes, CaseOf<WatchCancel>(out)));
+        REGENT_RETURN_IF_ERROR(ReadFields(field->bytes, To(1, CaseOf<WatchCancel>(out).watch_id)));
         break;
       case BytesTag(3):
         CaseOf<WatchProgress>(out);
-        REGENT_RETURN_IF_ERROR(CheckFields(field->bytes));
+        REGENT_RETURN_IF_ERROR(ReadFields(field->bytes));
         break;
     }
   }
@@ -423,29 +330,11 @@ absl::Status Decode(std::string_view bytes, WatchRequest& out) {
 }
 
 absl::Status Decode(std::string_view bytes, AlarmRequest& out) {
-  WireReader reader(bytes);
-  while (std::optional<WireField> field = reader.Next()) {
-    switch (field->tag) {
-      case VarintTag(1):
-        out.action = EnumOf(*field, AlarmAction::kDeactivate);
-        break;
-      case VarintTag(2):
-        out.member_id = field->varint;
-        break;
-      case VarintTag(3):
-        out.alarm = EnumOf(*field, AlarmType::kCorrupt);
-        break;
-    }
-  }
-  return EndOf(reader);
+  return ReadFields(bytes, To(1, out.action), To(2, out.member_id), To(3, out.alarm));
 }
 
 absl::Status Decode(std::string_view bytes, MemberListRequest& out) {
-  WireReader reader(bytes);
-  while (std::optional<WireField> field = reader.Next()) {
-    if (field->tag == VarintTag(1)) out.linearizable = field->boolean();
-  }
-  return EndOf(reader);
+  return ReadFields(bytes, To(1, out.linearizable));
 }
 
 absl::Status Decode(std::string_view bytes, HealthCheckRequest& out) {
@@ -458,6 +347,6 @@ absl::Status Decode(std::string_view bytes, HealthCheckRequest& out) {
   return EndOf(reader);
 }
 
-absl::Status Decode(std::string_view bytes, EmptyRequest&) { return CheckFields(bytes); }
+absl::Status Decode(std::string_view bytes, EmptyRequest&) { return ReadFields(bytes); }
 
 }  // namespace regent::api
