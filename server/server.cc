@@ -13,7 +13,7 @@
 #include "api/service/services.h"
 #include "server/node/node.h"
 #include "server/node_storage.h"
-#include "server/rpc/grpc_engine.h"
+#include "server/rpc/h2_engine.h"
 #include "server/rpc/http_endpoints.h"
 #include "server/rpc/listener.h"
 #include "server/runtime/clock.h"
@@ -76,8 +76,8 @@ NodeOptions MakeNodeOptions(const Settings& settings, const storage::NodeFacts& 
   return options;
 }
 
-GrpcEngine::Options MakeEngineOptions(const Settings& settings, std::vector<api::Method> methods) {
-  GrpcEngine::Options options;
+RpcEngine::Options MakeEngineOptions(const Settings& settings, std::vector<api::Method> methods) {
+  RpcEngine::Options options;
   options.methods = std::move(methods);
   options.max_request_bytes = settings.max_request_bytes;
   options.keepalive_min_time = settings.grpc_keepalive_min_time;
@@ -126,7 +126,7 @@ class ComposedServer final : public Server {
   std::unique_ptr<Node> node_;
   bool node_started_ = false;
   std::unique_ptr<api::Services> services_;
-  std::unique_ptr<GrpcEngine> engine_;
+  std::unique_ptr<RpcEngine> engine_;
   std::unique_ptr<HttpEndpoints> endpoints_;
   std::unique_ptr<Listener> listener_;
 };
@@ -182,7 +182,7 @@ absl::Status ComposedServer::OpenFront(const Settings& settings) {
   service_options.request_timeout = api::kRequestTimeoutBase + 2 * settings.election_timeout;
   service_options.now = SteadyNow;
   services_ = std::make_unique<api::Services>(*node_, service_options);
-  REGENT_ASSIGN_OR_RETURN(engine_, GrpcEngine::Start(MakeEngineOptions(settings, services_->Methods()), metrics_));
+  engine_ = StartH2Engine(MakeEngineOptions(settings, services_->Methods()), metrics_);
   HttpEndpoints::Options http;
   http.versions = [] {
     return HttpEndpoints::Versions{api::kServerVersion, api::kClusterVersion, api::kStorageVersion};

@@ -37,7 +37,7 @@ namespace {
 
 // gRPC's own limit on a message: above ours, so that ours answers, with etcd's words.
 constexpr int kTransportMessageBytesMax = 64 * 1024 * 1024;
-constexpr int kMetadataBytesMax = 64 * 1024;  // of one call; a token is the longest value
+constexpr int kWaitingCalls = 256;  // calls that each thread holds ready for arriving RPCs
 
 class WaitingCalls;
 
@@ -112,14 +112,14 @@ class GrpcCall final : public api::Call, public std::enable_shared_from_this<Grp
 class WaitingCalls {
  public:
   WaitingCalls(std::unique_ptr<grpc::ServerCompletionQueue> queue, grpc::AsyncGenericService& service,
-               MethodTable& methods, const GrpcEngine::Options& options)
-      : message_bytes_max(options.max_request_bytes + GrpcEngine::kOverheadBytes),
+               MethodTable& methods, const RpcEngine::Options& options)
+      : message_bytes_max(options.max_request_bytes + RpcEngine::kOverheadBytes),
         queue_(std::move(queue)),
         service_(service),
         methods_(methods) {}
 
-  void Start(int waiting_calls) {
-    for (int i = 0; i < waiting_calls; ++i) AddWaiting();
+  void Start() {
+    for (int i = 0; i < kWaitingCalls; ++i) AddWaiting();
     thread_ = std::thread([this] { Run(); });
     pthread_setname_np(thread_.native_handle(), "rpc");
   }
@@ -392,7 +392,7 @@ int ToMilliseconds(std::chrono::nanoseconds duration) {
 }
 
 // etcd's keepalive: clients must not ping more often than keepalive_min_time, nor without a running RPC.
-void SetTransportLimits(const GrpcEngine::Options& options, grpc::ServerBuilder& builder) {
+void SetTransportLimits(const RpcEngine::Options& options, grpc::ServerBuilder& builder) {
   const bool pings = options.keepalive_interval.count() > 0;
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
                              pings ? ToMilliseconds(options.keepalive_interval) : INT32_MAX);
@@ -406,12 +406,12 @@ void SetTransportLimits(const GrpcEngine::Options& options, grpc::ServerBuilder&
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 2);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                              static_cast<int>(std::min<uint32_t>(options.max_concurrent_streams, INT32_MAX)));
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(RpcEngine::kMetadataBytesMax));
   builder.SetMaxReceiveMessageSize(kTransportMessageBytesMax);
   builder.SetMaxSendMessageSize(-1);
 }
 
-class GenericGrpcEngine final : public GrpcEngine {
+class GenericGrpcEngine final : public RpcEngine {
  public:
   GenericGrpcEngine(Options options, Metrics& metrics)
       : options_(std::move(options)), methods_(std::move(options_.methods), metrics) {}
@@ -431,7 +431,7 @@ class GenericGrpcEngine final : public GrpcEngine {
     for (std::unique_ptr<grpc::ServerCompletionQueue>& queue : queues) {
       threads_.push_back(std::make_unique<WaitingCalls>(std::move(queue), service_, methods_, options_));
     }
-    for (const std::unique_ptr<WaitingCalls>& thread : threads_) thread->Start(options_.waiting_calls);
+    for (const std::unique_ptr<WaitingCalls>& thread : threads_) thread->Start();
     return absl::OkStatus();
   }
 
@@ -462,8 +462,8 @@ class GenericGrpcEngine final : public GrpcEngine {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<GrpcEngine>> GrpcEngine::Start(Options options, Metrics& metrics) {
-  CHECK(options.threads > 0 && options.waiting_calls > 0) << options.threads << ", " << options.waiting_calls;
+absl::StatusOr<std::unique_ptr<RpcEngine>> StartGrpcEngine(RpcEngine::Options options, Metrics& metrics) {
+  CHECK_GT(options.threads, 0);
   // abseil as Debian builds it looks for deadlocks at every lock that gRPC takes: some percent of the time, and one
   // lock for all threads. This is a setting of the process; nothing else here uses abseil's mutex.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
