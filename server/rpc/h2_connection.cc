@@ -22,12 +22,11 @@ constexpr MonotonicTime::duration kPingWithoutCalls = std::chrono::hours(2);
 
 nghttp2_nv Header(std::string_view name, std::string_view value) {
   return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
-          reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(),
-          NGHTTP2_NV_FLAG_NONE};
+          reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
 }
 
 std::string_view CodeText(absl::StatusCode code) {
-  static constexpr std::string_view kTexts[] = {"0", "1", "2",  "3",  "4",  "5",  "6",  "7", "8",
+  static constexpr std::string_view kTexts[] = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
                                                 "9", "10", "11", "12", "13", "14", "15", "16"};
   const auto index = static_cast<size_t>(code);
   return index < std::size(kTexts) ? kTexts[index] : kTexts[2];
@@ -36,7 +35,8 @@ std::string_view CodeText(absl::StatusCode code) {
 // grpc-status and grpc-message, as headers that live as long as this.
 class StatusHeaders {
  public:
-  explicit StatusHeaders(const absl::Status& status) : message_(PercentEncode({status.message().data(), status.message().size()})) {
+  explicit StatusHeaders(const absl::Status& status)
+      : message_(PercentEncode({status.message().data(), status.message().size()})) {
     headers_[0] = Header("grpc-status", CodeText(status.code()));
     if (!status.ok()) headers_[1] = Header("grpc-message", message_);
     size_ = status.ok() ? 1 : 2;
@@ -202,8 +202,8 @@ bool H2Connection::OnReadable(MonotonicTime now) {
     }
     last_received_ = now;
     ping_out_ = false;
-    const ssize_t used = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(buffer.data()),
-                                                  static_cast<size_t>(size));
+    const ssize_t used =
+        nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(buffer.data()), static_cast<size_t>(size));
     if (used < 0) {  // not HTTP/2, or a flood: libnghttp2 has queued what there is to say
       close_after_flush_ = true;
       return false;
@@ -350,10 +350,8 @@ void H2Connection::OpenCall(H2Stream& stream) {
                                                                             .unsent = stream.unsent});
   if (is_unary) return;
   stream.open = std::make_shared<OpenStream>();
-  environment_.events.push_back({.kind = CallEvent::Kind::kOpen,
-                                 .method = stream.method,
-                                 .call = std::move(stream.call),
-                                 .stream = stream.open});
+  environment_.events.push_back(
+      {.kind = CallEvent::Kind::kOpen, .method = stream.method, .call = std::move(stream.call), .stream = stream.open});
 }
 
 int H2Connection::OnData(H2Stream& stream, std::string_view bytes) {

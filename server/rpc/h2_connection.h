@@ -1,8 +1,8 @@
 // The HTTP/2 side of one connection: a libnghttp2 session with the rules of gRPC on top.
 //
 // Bytes come in by OnReadable, which turns them into CallEvents; answers come in by Answer; Flush sends what is there,
-// in one write where the socket takes it. What the socket does not take waits here up to kOutBytesMax, everything behind
-// it waits in its stream's queue: a client that does not read costs its own queues only.
+// in one write where the socket takes it. What the socket does not take waits here up to kOutBytesMax, everything
+// behind it waits in its stream's queue: a client that does not read costs its own queues only.
 //
 // Limits on a hostile peer: the headers of a call (kMetadataBytesMax), a message, incomplete messages of all streams
 // together (kPartialBytesMax), pings (etcd's enforcement); libnghttp2 limits resets, settings, acknowledgements and

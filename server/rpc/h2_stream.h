@@ -60,8 +60,8 @@ struct H2Stream {
 
   // The answer.
   SendQueue queue;
-  bool responded = false;          // headers are submitted
-  bool deferred = false;           // the transport waits for more from us
+  bool responded = false;  // headers are submitted
+  bool deferred = false;   // the transport waits for more from us
   std::optional<absl::Status> finish;
   bool sent_end = false;  // the status has left: the call's result is `finish`
 };

@@ -109,7 +109,8 @@ void H2Worker::Run() {
         }
         const auto found = connections_.find(ready[static_cast<size_t>(i)].data.u64);
         if (found == connections_.end()) continue;
-        if ((ready[static_cast<size_t>(i)].events & ~static_cast<uint32_t>(EPOLLOUT)) != 0) unread_.insert(found->first);
+        if ((ready[static_cast<size_t>(i)].events & ~static_cast<uint32_t>(EPOLLOUT)) != 0)
+          unread_.insert(found->first);
         dirty_.insert(found->second.get());
       }
       for (const uint64_t id : std::exchange(unread_, {})) {
@@ -217,8 +218,8 @@ void H2Worker::AdvanceShutdown(MonotonicTime now) {
     }
   }
   const bool late = now.time_since_epoch().count() >= deadline;
-  const bool drained = std::all_of(connections_.begin(), connections_.end(),
-                                   [](const auto& entry) { return entry.second->drained(); });
+  const bool drained =
+      std::all_of(connections_.begin(), connections_.end(), [](const auto& entry) { return entry.second->drained(); });
   if (!late && !drained) {
     next_tick_ = std::min(next_tick_, now + std::chrono::milliseconds(5));
     return;

@@ -65,9 +65,9 @@ class H2Worker final : public CallOutbox, public Deferred, public std::enable_sh
 
   Mutex turn_;
   std::unordered_map<uint64_t, std::unique_ptr<H2Connection>> connections_ ABSL_GUARDED_BY(turn_);
-  std::unordered_set<H2Connection*> dirty_ ABSL_GUARDED_BY(turn_);      // may have something to send
-  std::unordered_set<uint64_t> unread_ ABSL_GUARDED_BY(turn_);         // had more to read than a turn takes
-  std::vector<CallEvent> events_ ABSL_GUARDED_BY(turn_);                // for the handlers
+  std::unordered_set<H2Connection*> dirty_ ABSL_GUARDED_BY(turn_);  // may have something to send
+  std::unordered_set<uint64_t> unread_ ABSL_GUARDED_BY(turn_);      // had more to read than a turn takes
+  std::vector<CallEvent> events_ ABSL_GUARDED_BY(turn_);            // for the handlers
   std::vector<Outgoing> taken_ ABSL_GUARDED_BY(turn_);
   uint64_t last_connection_ ABSL_GUARDED_BY(turn_) = 0;
   Phase phase_ ABSL_GUARDED_BY(turn_) = Phase::kServing;

@@ -22,7 +22,7 @@ namespace regent::server {
 
 class RpcEngine {
  public:
-  static constexpr size_t kOverheadBytes = 512 * 1024;  // added to max_request_bytes, as etcd does
+  static constexpr size_t kOverheadBytes = 512 * 1024;    // added to max_request_bytes, as etcd does
   static constexpr size_t kMetadataBytesMax = 64 * 1024;  // of one call; a token is the longest value
 
   struct Options {

@@ -1,7 +1,8 @@
 // An engine behind a listener that answers every KV call with an empty header: what an RPC alone costs. Drive it with
 // bench_loader (put, range); it prints its address and runs until its input ends.
 //
-//   rpc_echo_server [threads [inline|posted [h2|grpc]]]      posted: answers come from another thread, as from an apply loop
+//   rpc_echo_server [threads [inline|posted [h2|grpc]]]      posted: answers come from another thread, as from an apply
+//   loop
 #include <glog/logging.h>
 
 #include <cstdio>
