@@ -155,7 +155,8 @@ absl::Status ComposedServer::Open(const Settings& settings) {
 absl::Status ComposedServer::OpenNode(const Settings& settings) {
   REGENT_ASSIGN_OR_RETURN(storage_, OpenNodeStorage(settings, DrawSeed(), metrics_));
   raft_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "raft", .any_thread_helps = true});
-  log_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "log"});
+  log_loop_ =
+      std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "log", .spin_max = std::chrono::microseconds(120)});
   apply_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "apply", .helper = log_loop_.get()});
   watch_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "watch"});
   background_ = std::make_unique<Pool>("background", kBackgroundThreads);

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "glog/logging.h"
@@ -11,6 +12,15 @@ namespace regent::server {
 namespace {
 
 constexpr int kHelpRounds = 4;
+constexpr int kSpinCreditMax = 8;
+
+inline void Relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
 
 // What this thread has to do with loops.
 struct ThreadState {
@@ -123,6 +133,8 @@ void ThreadLoop::RunDueTimers() {
 }
 
 bool ThreadLoop::TakeBatch(std::vector<Task>& batch) {
+  const bool spins = options_.spin_max > Duration::zero();
+  if (spins && spin_credit_ > 0 && !has_work_.load(std::memory_order_relaxed)) Spin();
   MutexLock lock(mutex_);
   while (helped_ || queue_.empty()) {
     const MonotonicTime due = timers_.next_due();
@@ -135,17 +147,32 @@ bool ThreadLoop::TakeBatch(std::vector<Task>& batch) {
     }
     sleeping_ = true;
     waits_for_helper_ = helped_;
+    const MonotonicTime asleep = spins ? Now() : MonotonicTime();
     if (helped_ || due == MonotonicTime::max()) {
       wake_.Wait(mutex_);
     } else {
       wake_.WaitUntil(mutex_, due);
     }
     sleeping_ = false;
+    // Looking would have found it.
+    if (spins && Now() - asleep < options_.spin_max) spin_credit_ = std::min(spin_credit_ + 2, kSpinCreditMax);
   }
   waits_for_helper_ = false;
   batch.swap(queue_);
   has_work_.store(false, std::memory_order_relaxed);
   return true;
+}
+
+// Looks for work for a moment instead of sleeping. A miss costs a try; a short sleep earns two.
+void ThreadLoop::Spin() {
+  const MonotonicTime until = Now() + options_.spin_max;
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (has_work_.load(std::memory_order_relaxed)) return;
+      Relax();
+    }
+  } while (Now() < until);
+  --spin_credit_;
 }
 
 // ---- help ----------------------------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 // A loop on a thread of its own.
 //
 // Posting costs one short lock; the thread is woken only when it sleeps. The thread takes the whole queue at once and
-// runs it, so that under load one lock and no wake-up serve many tasks.
+// runs it, so that under load one lock and no wake-up serve many tasks. A busy loop looks for new work for `spin_max`
+// before it sleeps, if looking has paid off lately.
 //
 // A task that finds the loop asleep may be run by the thread that posted it, inside Post, as if that were the loop's
 // thread: no wake-up at all, which costs tens of microseconds on a virtual machine. Order and "one at a time" hold as
@@ -31,7 +32,8 @@ namespace regent::server {
 class ThreadLoop final : public Loop {
  public:
   struct Options {
-    std::string name;  // of the thread, at most 15 characters
+    std::string name;      // of the thread, at most 15 characters
+    Duration spin_max{0};  // 0: sleep at once
     bool any_thread_helps = false;
     const ThreadLoop* helper = nullptr;  // outlives this loop
   };
@@ -54,6 +56,7 @@ class ThreadLoop final : public Loop {
   void RunDueTimers();
   // Fills `batch`; false when the loop is to end.
   bool TakeBatch(std::vector<Task>& batch);
+  void Spin();
 
   // On the thread that helps.
   bool MayHelp() const;
@@ -74,6 +77,7 @@ class ThreadLoop final : public Loop {
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::atomic<bool> has_work_{false};  // a hint for Idle: the queue is not empty
+  int spin_credit_ = 0;                // of the thread: how much looking has paid off lately
   std::vector<Task> helper_batch_;     // of whoever set helped_
 
   size_t tasks_left_ = 0;  // of the batch that the thread runs; of the thread alone

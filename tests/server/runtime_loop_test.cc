@@ -34,13 +34,17 @@ class Latch {
 };
 
 TEST(ThreadLoop, RunsTheTasksOfEachThreadInTheOrderPostedOneAtATime) {
-  for (const bool any_thread_helps : {false, true}) {
+  struct Variant {
+    Duration spin_max;
+    bool any_thread_helps;
+  };
+  for (const auto& [spin_max, any_thread_helps] : {Variant{0us, false}, Variant{0us, true}, Variant{100us, false}}) {
     constexpr int kThreads = 4;
     constexpr int kTasks = 5000;
     std::vector<int> next(kThreads, 0);  // touched by the loop alone, without a lock
     int total = 0;
     {
-      ThreadLoop loop({.name = "test", .any_thread_helps = any_thread_helps});
+      ThreadLoop loop({.name = "test", .spin_max = spin_max, .any_thread_helps = any_thread_helps});
       std::vector<std::thread> threads;
       for (int t = 0; t < kThreads; ++t) {
         threads.emplace_back([&, t] {
