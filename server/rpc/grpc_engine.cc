@@ -93,6 +93,7 @@ class GrpcCall final : public api::Call, public std::enable_shared_from_this<Grp
   // Set at the acceptance, then read only.
   ServedMethod* method_ = nullptr;
   api::MonotonicTime deadline_ = api::MonotonicTime::max();
+  api::MonotonicTime accepted_at_;  // when the method measures time
 
   std::unique_ptr<api::StreamHandler> handler_;  // T's
   std::atomic<size_t> unsent_bytes_{0};
@@ -219,6 +220,7 @@ void GrpcCall::OnRequest(bool ok) {
   method_ = home_.methods().Find(context_->method());
   if (method_ == nullptr) return Finish(home_.methods().UnknownMethodError(context_->method()));
   method_->counters.Started();
+  if (method_->counters.measures_time()) accepted_at_ = SteadyNow();
   if (!is_unary()) handler_ = method_->method.stream(HandlersReference());
   StartRead();
 }
@@ -371,7 +373,10 @@ void GrpcCall::Release() {
     result = result_.value_or(late ? absl::StatusCode::kDeadlineExceeded : absl::StatusCode::kCancelled);
   }
   unsent_bytes_.store(0, std::memory_order_relaxed);
-  if (method_ != nullptr) method_->counters.Handled(result);
+  if (method_ != nullptr) {
+    method_->counters.Handled(result);
+    if (method_->counters.measures_time()) method_->counters.Took(SteadyNow() - accepted_at_);
+  }
   if (handler_ != nullptr) {
     handler_->OnDone();
     handler_.reset();
@@ -414,7 +419,7 @@ void SetTransportLimits(const GrpcEngine::Options& options, grpc::ServerBuilder&
 class GenericGrpcEngine final : public GrpcEngine {
  public:
   GenericGrpcEngine(Options options, Metrics& metrics)
-      : options_(std::move(options)), methods_(std::move(options_.methods), metrics) {}
+      : options_(std::move(options)), methods_(std::move(options_.methods), metrics, options_.metrics_detail) {}
 
   ~GenericGrpcEngine() override { CHECK(server_ == nullptr) << "destroyed before Shutdown"; }
 

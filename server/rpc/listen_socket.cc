@@ -78,6 +78,7 @@ absl::StatusOr<OwnedFd> BindAndListen(SocketAddress socket_address, const Listen
   if (fd.get() < 0) return ListenError(address, "socket", errno);
   const int on = 1, off = 0;
   if (!address.is_unix) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (address.reuse_port) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (socket_address.family() == AF_INET6 && address.host.empty()) {
     setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   }

@@ -47,7 +47,7 @@ Counter& One(Family<Counter>& family, const Labels& labels) {
 
 }  // namespace
 
-RpcCounters::RpcCounters(const api::Method& method, Metrics& metrics)
+RpcCounters::RpcCounters(const api::Method& method, Metrics& metrics, MetricsDetail detail)
     : started_(One(metrics.grpc_server_started_total, Labels(method))),
       received_(One(metrics.grpc_server_msg_received_total, Labels(method))),
       sent_(One(metrics.grpc_server_msg_sent_total, Labels(method))),
@@ -58,6 +58,10 @@ RpcCounters::RpcCounters(const api::Method& method, Metrics& metrics)
     handled_[code] = &metrics.grpc_server_handled_total.With(
         {kCodeNames[code], labels.path.method, labels.path.service, labels.type});
   }
+  if (detail == MetricsDetail::kExtensive) {
+    handling_seconds_ =
+        &metrics.grpc_server_handling_seconds.With({labels.path.method, labels.path.service, labels.type});
+  }
 }
 
 void RpcCounters::Handled(absl::StatusCode code) {
@@ -65,10 +69,10 @@ void RpcCounters::Handled(absl::StatusCode code) {
   handled_[index < kCodes ? index : static_cast<size_t>(absl::StatusCode::kUnknown)]->Increment();
 }
 
-MethodTable::MethodTable(std::vector<api::Method> methods, Metrics& metrics) {
+MethodTable::MethodTable(std::vector<api::Method> methods, Metrics& metrics, MetricsDetail detail) {
   for (api::Method& method : methods) {
     const std::string path = method.path;
-    const RpcCounters counters(method, metrics);
+    const RpcCounters counters(method, metrics, detail);
     CHECK(methods_.emplace(path, ServedMethod{std::move(method), counters}).second) << "served twice: " << path;
     services_.insert(SplitRpcPath(path).service);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <set>
 #include <string>
@@ -15,10 +16,13 @@
 
 namespace regent::server {
 
+// Whether it is measured how long RPCs take.
+enum class MetricsDetail { kBasic, kExtensive };
+
 class RpcCounters {
  public:
   // Makes every series of the method, at zero. `metrics` must outlive the counters.
-  RpcCounters(const api::Method& method, Metrics& metrics);
+  RpcCounters(const api::Method& method, Metrics& metrics, MetricsDetail detail);
 
   void Started() { started_.Increment(); }
   void Received(size_t message_bytes) {
@@ -31,6 +35,9 @@ class RpcCounters {
   }
   void Handled(absl::StatusCode code);
 
+  bool measures_time() const { return handling_seconds_ != nullptr; }
+  void Took(std::chrono::steady_clock::duration time) { handling_seconds_->Observe(time); }  // REQUIRES: measures_time
+
  private:
   static constexpr size_t kCodes = 17;  // OK to UNAUTHENTICATED
   Counter& started_;
@@ -39,6 +46,7 @@ class RpcCounters {
   Counter& received_bytes_;
   Counter& sent_bytes_;
   std::array<Counter*, kCodes> handled_;
+  Histogram* handling_seconds_ = nullptr;
 };
 
 struct ServedMethod {
@@ -49,7 +57,7 @@ struct ServedMethod {
 // Built before the engine starts, then read only, on any thread.
 class MethodTable {
  public:
-  MethodTable(std::vector<api::Method> methods, Metrics& metrics);
+  MethodTable(std::vector<api::Method> methods, Metrics& metrics, MetricsDetail detail);
 
   // The method of "/package.Service/Method"; null: there is none.
   ServedMethod* Find(const std::string& path);
