@@ -155,7 +155,7 @@ struct Formatter {
   std::string operator()(std::vector<Url> Settings::*member) const { return JoinUrls(settings.*member); }
   std::string operator()(std::vector<std::string> Settings::*member) const {
     std::string text;
-    for (const std::string& part : settings.*member) text += (text.empty() ? "" : ",") + part;
+    for (size_t i = 0; i < (settings.*member).size(); ++i) text += (i == 0 ? "" : ",") + (settings.*member)[i];
     return text;
   }
   std::string operator()(FeatureGates Settings::*member) const { return (settings.*member).text(); }

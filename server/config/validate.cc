@@ -152,6 +152,12 @@ std::string JoinMissing(const std::string& name, const std::vector<std::string>&
   return text;
 }
 
+std::string Join(const std::set<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ",") + word;
+  return text;
+}
+
 absl::Status CheckOwnUrls(const Settings& settings, const BootstrapMember& own) {
   std::vector<std::string> advertised;
   for (const Url& url : settings.initial_advertise_peer_urls) advertised.push_back(url.text);
@@ -164,7 +170,7 @@ absl::Status CheckOwnUrls(const Settings& settings, const BootstrapMember& own) 
   }
   if (const std::string missing = JoinMissing("", advertised, named); !missing.empty()) {
     return Invalid("--initial-advertise-peer-urls has " + missing +
-                   " but missing from --initial-cluster=" + JoinMissing(own.name, named, {}));
+                   " but missing from --initial-cluster=" + JoinMissing(own.name, advertised, {}));
   }
   return absl::OkStatus();
 }
@@ -191,19 +197,21 @@ absl::Status ValidateBootstrap(const Settings& settings) {
         "--initial-cluster-state=existing with an empty data folder asks to join a cluster, which is not supported by "
         "this version of regent");
   }
-  const std::string text = InitialCluster(settings);
-  REGENT_ASSIGN_OR_RETURN(const std::vector<BootstrapMember> members, ParseInitialCluster(text));
+  REGENT_ASSIGN_OR_RETURN(const std::vector<BootstrapMember> members, ParseInitialCluster(InitialCluster(settings)));
   const auto own = std::find_if(members.begin(), members.end(), [&](const auto& m) { return m.name == settings.name; });
   if (own == members.end()) {
     return Invalid("couldn't find local name " + Quoted(settings.name) + " in the initial cluster configuration");
   }
   REGENT_RETURN_IF_ERROR(CheckOwnUrls(settings, *own));
-  std::set<std::string> urls;
+  std::set<std::string> urls, pairs;
+  bool has_duplicate = false;
   for (const BootstrapMember& member : members) {
     for (const std::string& url : member.peer_urls) {
-      if (!urls.insert(url).second) return Invalid("initial cluster " + text + " has duplicate url");
+      has_duplicate |= !urls.insert(url).second;
+      pairs.insert(member.name + "=" + url);
     }
   }
+  if (has_duplicate) return Invalid("initial cluster " + Join(pairs) + " has duplicate url");
   if (members.size() == 1) return absl::OkStatus();
   return Invalid("--initial-cluster names " + std::to_string(members.size()) +
                  " members; clusters of several members are not supported by this version of regent");

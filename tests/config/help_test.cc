@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -22,8 +23,11 @@ TEST(HelpTest, NamesEveryOptionOnALineOfItsOwn) {
 // none.
 TEST(HelpTest, SaysWhyAnOptionDoesNothing) {
   for (const Option& option : Options()) {
-    if (option.support == Option::Support::kRefused) EXPECT_FALSE(option.why.empty()) << option.name;
-    if (option.support == Option::Support::kActive) EXPECT_TRUE(option.why.empty()) << option.name;
+    if (option.support == Option::Support::kRefused) {
+      EXPECT_FALSE(option.why.empty()) << option.name;
+    } else if (option.support == Option::Support::kActive) {
+      EXPECT_TRUE(option.why.empty()) << option.name;
+    }
   }
 }
 

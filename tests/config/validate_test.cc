@@ -111,7 +111,7 @@ class BootstrapTest : public testing::TestWithParam<Bootstrap> {};
 
 TEST_P(BootstrapTest, IsJudgedAsEtcdDoes) {
   const std::string message(ValidateBootstrap(Parse(GetParam().arguments).settings).message());
-  if (GetParam().message.empty()) EXPECT_EQ(message, "");
+  EXPECT_EQ(message.empty(), GetParam().message.empty()) << message;
   EXPECT_THAT(message, HasSubstr(GetParam().message));
 }
 

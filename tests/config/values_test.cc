@@ -17,7 +17,7 @@ TEST(FeatureGatesTest, HaveEtcdsDefaults) {
 
 TEST(FeatureGatesTest, AllOfAStageYieldsToWhatIsSetByItself) {
   FeatureGates gates;
-  ASSERT_TRUE(gates.Set("AllAlpha=true,LeaseCheckpoint=false , ,AllBeta=F").ok());
+  ASSERT_TRUE(gates.Set("AllAlpha=true,LeaseCheckpoint=false ,,AllBeta=F").ok());
   EXPECT_TRUE(gates.enabled("InitialCorruptCheck"));
   EXPECT_FALSE(gates.enabled("LeaseCheckpoint"));
   EXPECT_FALSE(gates.enabled("FastLeaseKeepAlive"));
