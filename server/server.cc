@@ -13,7 +13,7 @@
 #include "api/service/services.h"
 #include "server/node/node.h"
 #include "server/node_storage.h"
-#include "server/rpc/grpc_engine.h"
+#include "server/rpc/h2_engine.h"
 #include "server/rpc/http_endpoints.h"
 #include "server/rpc/listener.h"
 #include "server/runtime/clock.h"
@@ -79,8 +79,8 @@ NodeOptions MakeNodeOptions(const Settings& settings, const storage::NodeFacts& 
   return options;
 }
 
-GrpcEngine::Options MakeEngineOptions(const Settings& settings, std::vector<api::Method> methods) {
-  GrpcEngine::Options options;
+RpcEngine::Options MakeEngineOptions(const Settings& settings, std::vector<api::Method> methods) {
+  RpcEngine::Options options;
   options.methods = std::move(methods);
   options.max_request_bytes = settings.max_request_bytes;
   // 0 stands for no limit, as it does for etcd.
@@ -164,7 +164,7 @@ class ComposedServer final : public Server {
   std::unique_ptr<Node> node_;
   bool node_started_ = false;
   std::unique_ptr<api::Services> services_;
-  std::unique_ptr<GrpcEngine> engine_;
+  std::unique_ptr<RpcEngine> engine_;
   std::unique_ptr<HttpEndpoints> endpoints_;
   std::unique_ptr<Listener> listener_;
 };
@@ -220,7 +220,7 @@ absl::Status ComposedServer::OpenFront(const Settings& settings) {
   service_options.request_timeout = api::kRequestTimeoutBase + 2 * settings.election_timeout;
   service_options.now = SteadyNow;
   services_ = std::make_unique<api::Services>(*node_, service_options);
-  REGENT_ASSIGN_OR_RETURN(engine_, GrpcEngine::Start(MakeEngineOptions(settings, services_->Methods()), metrics_));
+  engine_ = StartH2Engine(MakeEngineOptions(settings, services_->Methods()), metrics_);
   metrics_.registry.BeforeScrape([this] { node_->RefreshMetrics(); });
   CollectProcessMetrics(metrics_);
   endpoints_ = std::make_unique<HttpEndpoints>(MakeHttpOptions(settings), *node_, metrics_);

@@ -37,7 +37,7 @@ namespace {
 
 // gRPC's own limit on a message: above ours, so that ours answers, with etcd's words.
 constexpr int kTransportMessageBytesMax = 64 * 1024 * 1024;
-constexpr int kMetadataBytesMax = 64 * 1024;  // of one call; a token is the longest value
+constexpr int kWaitingCalls = 256;  // calls that each thread holds ready for arriving RPCs
 
 class WaitingCalls;
 
@@ -93,7 +93,7 @@ class GrpcCall final : public api::Call, public std::enable_shared_from_this<Grp
   // Set at the acceptance, then read only.
   ServedMethod* method_ = nullptr;
   api::MonotonicTime deadline_ = api::MonotonicTime::max();
-  api::MonotonicTime accepted_at_;  // when the method measures time
+  api::MonotonicTime started_at_;  // for the counters
 
   std::unique_ptr<api::StreamHandler> handler_;  // T's
   std::atomic<size_t> unsent_bytes_{0};
@@ -113,14 +113,14 @@ class GrpcCall final : public api::Call, public std::enable_shared_from_this<Grp
 class WaitingCalls {
  public:
   WaitingCalls(std::unique_ptr<grpc::ServerCompletionQueue> queue, grpc::AsyncGenericService& service,
-               MethodTable& methods, const GrpcEngine::Options& options)
-      : message_bytes_max(options.max_request_bytes + GrpcEngine::kOverheadBytes),
+               MethodTable& methods, const RpcEngine::Options& options)
+      : message_bytes_max(options.max_request_bytes + RpcEngine::kOverheadBytes),
         queue_(std::move(queue)),
         service_(service),
         methods_(methods) {}
 
-  void Start(int waiting_calls) {
-    for (int i = 0; i < waiting_calls; ++i) AddWaiting();
+  void Start() {
+    for (int i = 0; i < kWaitingCalls; ++i) AddWaiting();
     thread_ = std::thread([this] { Run(); });
     pthread_setname_np(thread_.native_handle(), "rpc");
   }
@@ -219,8 +219,7 @@ void GrpcCall::OnRequest(bool ok) {
   deadline_ = ToMonotonicTime(context_->raw_deadline());
   method_ = home_.methods().Find(context_->method());
   if (method_ == nullptr) return Finish(home_.methods().UnknownMethodError(context_->method()));
-  method_->counters.Started();
-  if (method_->counters.measures_time()) accepted_at_ = SteadyNow();
+  started_at_ = method_->counters.Started();
   if (!is_unary()) handler_ = method_->method.stream(HandlersReference());
   StartRead();
 }
@@ -373,10 +372,7 @@ void GrpcCall::Release() {
     result = result_.value_or(late ? absl::StatusCode::kDeadlineExceeded : absl::StatusCode::kCancelled);
   }
   unsent_bytes_.store(0, std::memory_order_relaxed);
-  if (method_ != nullptr) {
-    method_->counters.Handled(result);
-    if (method_->counters.measures_time()) method_->counters.Took(SteadyNow() - accepted_at_);
-  }
+  if (method_ != nullptr) method_->counters.Handled(result, started_at_);
   if (handler_ != nullptr) {
     handler_->OnDone();
     handler_.reset();
@@ -397,7 +393,7 @@ int ToMilliseconds(std::chrono::nanoseconds duration) {
 }
 
 // etcd's keepalive: clients must not ping more often than keepalive_min_time, nor without a running RPC.
-void SetTransportLimits(const GrpcEngine::Options& options, grpc::ServerBuilder& builder) {
+void SetTransportLimits(const RpcEngine::Options& options, grpc::ServerBuilder& builder) {
   const bool pings = options.keepalive_interval.count() > 0;
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
                              pings ? ToMilliseconds(options.keepalive_interval) : INT32_MAX);
@@ -411,12 +407,12 @@ void SetTransportLimits(const GrpcEngine::Options& options, grpc::ServerBuilder&
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 2);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                              static_cast<int>(std::min<uint32_t>(options.max_concurrent_streams, INT32_MAX)));
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(RpcEngine::kMetadataBytesMax));
   builder.SetMaxReceiveMessageSize(kTransportMessageBytesMax);
   builder.SetMaxSendMessageSize(-1);
 }
 
-class GenericGrpcEngine final : public GrpcEngine {
+class GenericGrpcEngine final : public RpcEngine {
  public:
   GenericGrpcEngine(Options options, Metrics& metrics)
       : options_(std::move(options)), methods_(std::move(options_.methods), metrics, options_.metrics_detail) {}
@@ -436,7 +432,7 @@ class GenericGrpcEngine final : public GrpcEngine {
     for (std::unique_ptr<grpc::ServerCompletionQueue>& queue : queues) {
       threads_.push_back(std::make_unique<WaitingCalls>(std::move(queue), service_, methods_, options_));
     }
-    for (const std::unique_ptr<WaitingCalls>& thread : threads_) thread->Start(options_.waiting_calls);
+    for (const std::unique_ptr<WaitingCalls>& thread : threads_) thread->Start();
     return absl::OkStatus();
   }
 
@@ -467,8 +463,8 @@ class GenericGrpcEngine final : public GrpcEngine {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<GrpcEngine>> GrpcEngine::Start(Options options, Metrics& metrics) {
-  CHECK(options.threads > 0 && options.waiting_calls > 0) << options.threads << ", " << options.waiting_calls;
+absl::StatusOr<std::unique_ptr<RpcEngine>> StartGrpcEngine(RpcEngine::Options options, Metrics& metrics) {
+  CHECK_GT(options.threads, 0);
   // abseil as Debian builds it looks for deadlocks at every lock that gRPC takes: some percent of the time, and one
   // lock for all threads. This is a setting of the process; nothing else here uses abseil's mutex.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);

@@ -1,55 +1,16 @@
-// The first RPC engine: gRPC C++ with completion queues, serving any list of api::Method. It listens on nothing itself:
-// the listener hands it connected sockets. Plaintext only.
-//
-// Threads: each of `threads` engine threads owns one completion queue and the calls that arrived on it; the functions
-// of one call's handler run on its thread, one at a time. Send and Finish may be called from any thread and start the
-// transport's work at once, on the caller's thread.
-// Order: Start; then AddConnection from any thread; the caller of Shutdown has stopped adding connections.
-// Limits: a received message is at most max_request_bytes + kOverheadBytes, sent ones are unlimited; what a handler
-// queues for a slow client is the handler's to bound by unsent_bytes().
+// An RPC engine on gRPC C++ with completion queues. Send and Finish start the transport's work at once, on the caller's
+// thread.
 #pragma once
 
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
 #include <memory>
-#include <vector>
 
 #include "absl/status/statusor.h"
-#include "api/service/call.h"
-#include "server/rpc/method_table.h"
+#include "server/rpc/rpc_engine.h"
 #include "server/runtime/metrics.h"
 
 namespace regent::server {
 
-class GrpcEngine {
- public:
-  static constexpr size_t kOverheadBytes = 512 * 1024;  // added to max_request_bytes, as etcd does
-
-  struct Options {
-    std::vector<api::Method> methods;
-    size_t max_request_bytes = 1536 * 1024;
-    uint32_t max_concurrent_streams = UINT32_MAX;  // of one connection
-    std::chrono::nanoseconds keepalive_min_time =
-        std::chrono::seconds(5);                                          // a client that pings more often is sent away
-    std::chrono::nanoseconds keepalive_interval = std::chrono::hours(2);  // of the server's own pings; 0: none
-    std::chrono::nanoseconds keepalive_timeout = std::chrono::seconds(20);  // of their answer
-    MetricsDetail metrics_detail = MetricsDetail::kBasic;
-    int threads = 1;
-    int waiting_calls = 256;  // calls that each thread holds ready for arriving RPCs
-  };
-
-  // A running engine. `metrics` must outlive it.
-  static absl::StatusOr<std::unique_ptr<GrpcEngine>> Start(Options options, Metrics& metrics);
-
-  virtual ~GrpcEngine() = default;  // REQUIRES: Shutdown has returned
-
-  // Takes a connected socket (O_NONBLOCK, TCP_NODELAY) whose next bytes are the HTTP/2 preface, and owns it.
-  virtual void AddConnection(int fd) = 0;
-
-  // Accepts no further RPC, waits up to `drain` for those that run, then cancels the rest; returns when the last OnDone
-  // has returned and the threads have ended. Not on an engine thread. Calls that handlers still hold stay safe.
-  virtual void Shutdown(std::chrono::nanoseconds drain) = 0;
-};
+// A running engine. `metrics` must outlive it.
+absl::StatusOr<std::unique_ptr<RpcEngine>> StartGrpcEngine(RpcEngine::Options options, Metrics& metrics);
 
 }  // namespace regent::server

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "server/runtime/clock.h"
+
 namespace regent::server {
 namespace {
 
@@ -64,7 +66,13 @@ RpcCounters::RpcCounters(const api::Method& method, Metrics& metrics, MetricsDet
   }
 }
 
-void RpcCounters::Handled(absl::StatusCode code) {
+std::chrono::steady_clock::time_point RpcCounters::Started() {
+  started_.Increment();
+  return handling_seconds_ == nullptr ? std::chrono::steady_clock::time_point() : SteadyNow();
+}
+
+void RpcCounters::Handled(absl::StatusCode code, std::chrono::steady_clock::time_point started_at) {
+  if (handling_seconds_ != nullptr) handling_seconds_->Observe(SteadyNow() - started_at);
   const size_t index = static_cast<size_t>(code);
   handled_[index < kCodes ? index : static_cast<size_t>(absl::StatusCode::kUnknown)]->Increment();
 }

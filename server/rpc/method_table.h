@@ -24,7 +24,8 @@ class RpcCounters {
   // Makes every series of the method, at zero. `metrics` must outlive the counters.
   RpcCounters(const api::Method& method, Metrics& metrics, MetricsDetail detail);
 
-  void Started() { started_.Increment(); }
+  // When the call began, to be given to Handled; nothing where time is not measured.
+  std::chrono::steady_clock::time_point Started();
   void Received(size_t message_bytes) {
     received_.Increment();
     received_bytes_.Increment(message_bytes);
@@ -33,10 +34,7 @@ class RpcCounters {
     sent_.Increment();
     sent_bytes_.Increment(message_bytes);
   }
-  void Handled(absl::StatusCode code);
-
-  bool measures_time() const { return handling_seconds_ != nullptr; }
-  void Took(std::chrono::steady_clock::duration time) { handling_seconds_->Observe(time); }  // REQUIRES: measures_time
+  void Handled(absl::StatusCode code, std::chrono::steady_clock::time_point started_at);
 
  private:
   static constexpr size_t kCodes = 17;  // OK to UNAUTHENTICATED
@@ -46,7 +44,7 @@ class RpcCounters {
   Counter& received_bytes_;
   Counter& sent_bytes_;
   std::array<Counter*, kCodes> handled_;
-  Histogram* handling_seconds_ = nullptr;
+  Histogram* handling_seconds_ = nullptr;  // with extensive metrics
 };
 
 struct ServedMethod {

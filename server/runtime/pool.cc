@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "glog/logging.h"
+#include "server/runtime/after_task.h"
 
 namespace regent::server {
 
@@ -73,7 +74,9 @@ void Pool::Run() {
         }
       }
     }
+    const TaskScope scope;
     (*task)();
+    task.reset();
   }
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "glog/logging.h"
+#include "server/runtime/after_task.h"
 
 namespace regent::server {
 namespace {
@@ -18,6 +19,12 @@ struct ThreadState {
   std::vector<ThreadLoop*> claimed;  // loops whose helper it is
 };
 thread_local ThreadState this_thread;
+
+void Execute(Loop::Task& task) {
+  const TaskScope scope;
+  task();
+  task = nullptr;
+}
 
 }  // namespace
 
@@ -92,8 +99,7 @@ void ThreadLoop::RunTasks(std::vector<Task>& batch) {
   tasks_left_ = batch.size();
   for (Task& task : batch) {
     --tasks_left_;
-    task();
-    task = nullptr;
+    Execute(task);
   }
   batch.clear();
 }
@@ -112,7 +118,7 @@ void ThreadLoop::RunDueTimers() {
       task = timers_.TakeDue(now);
     }
     if (!task.has_value()) return;
-    (*task)();
+    Execute(*task);
   }
 }
 
@@ -174,8 +180,7 @@ void ThreadLoop::RunAsHelper() {
       has_work_.store(false, std::memory_order_relaxed);
     }
     for (Task& task : helper_batch_) {
-      task();
-      task = nullptr;
+      Execute(task);
     }
     helper_batch_.clear();
   }

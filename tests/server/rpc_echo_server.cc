@@ -1,7 +1,8 @@
 // An engine behind a listener that answers every KV call with an empty header: what an RPC alone costs. Drive it with
 // bench_loader (put, range); it prints its address and runs until its input ends.
 //
-//   rpc_echo_server [threads [inline|posted]]      posted: answers come from another thread, as from an apply loop
+//   rpc_echo_server [threads [inline|posted [h2|grpc]]]      posted: answers come from another thread, as from an apply
+//   loop
 #include <glog/logging.h>
 
 #include <cstdio>
@@ -9,6 +10,7 @@
 #include <cstring>
 
 #include "server/rpc/grpc_engine.h"
+#include "server/rpc/h2_engine.h"
 #include "server/rpc/listener.h"
 #include "server/runtime/thread_loop.h"
 #include "tests/server/rpc_fake_backend.h"
@@ -28,7 +30,7 @@ int main(int argc, char** argv) {
     if (!posted) return finish(call);
     loop.Post([finish, call = std::move(call)] { finish(call); });
   };
-  GrpcEngine::Options options;
+  RpcEngine::Options options;
   options.threads = argc > 1 ? std::atoi(argv[1]) : 1;
   for (const char* path : {"/etcdserverpb.KV/Put", "/etcdserverpb.KV/Range"}) {
     options.methods.push_back({path, api::Method::Kind::kUnary, answer, nullptr});
@@ -36,10 +38,11 @@ int main(int argc, char** argv) {
   Metrics metrics;
   FakeBackend backend;
   HttpEndpoints endpoints({.versions = [] { return HttpEndpoints::Versions{}; }}, backend, metrics);
-  auto engine = GrpcEngine::Start(std::move(options), metrics);
-  CHECK(engine.ok()) << engine.status();
+  const bool grpc = argc > 3 && std::strcmp(argv[3], "grpc") == 0;
+  std::unique_ptr<RpcEngine> engine =
+      grpc ? StartGrpcEngine(std::move(options), metrics).value() : StartH2Engine(std::move(options), metrics);
   auto listener = Listener::Open({.addresses = {{.host = "127.0.0.1"}}}, endpoints,
-                                 [&engine](int fd) { (*engine)->AddConnection(fd); });
+                                 [&engine](int fd) { engine->AddConnection(fd); });
   CHECK(listener.ok()) << listener.status();
   (*listener)->Start();
   std::printf("127.0.0.1:%d\n", (*listener)->addresses()[0].port);
@@ -47,6 +50,6 @@ int main(int argc, char** argv) {
   while (std::getchar() != EOF) {
   }
   (*listener)->Stop();
-  (*engine)->Shutdown(std::chrono::seconds(1));
+  engine->Shutdown(std::chrono::seconds(1));
   return 0;
 }

@@ -1,0 +1,499 @@
+#include "server/rpc/h2_connection.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "glog/logging.h"
+#include "server/runtime/clock.h"
+
+namespace regent::server {
+namespace {
+
+constexpr uint32_t kStreamWindowBytes = 1024 * 1024;
+constexpr int32_t kConnectionWindowBytes = 4 * 1024 * 1024;
+constexpr size_t kReadBytes = 64 * 1024;
+constexpr int kReadsPerTurn = 4;  // then it is the others' turn
+constexpr int kPingStrikesMax = 2;
+constexpr MonotonicTime::duration kPingWithoutCalls = std::chrono::hours(2);
+
+nghttp2_nv Header(std::string_view name, std::string_view value) {
+  return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
+          reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+std::string_view CodeText(absl::StatusCode code) {
+  static constexpr std::string_view kTexts[] = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
+                                                "9", "10", "11", "12", "13", "14", "15", "16"};
+  const auto index = static_cast<size_t>(code);
+  return index < std::size(kTexts) ? kTexts[index] : kTexts[2];
+}
+
+// grpc-status and grpc-message, as headers that live as long as this.
+class StatusHeaders {
+ public:
+  explicit StatusHeaders(const absl::Status& status)
+      : message_(PercentEncode({status.message().data(), status.message().size()})) {
+    headers_[0] = Header("grpc-status", CodeText(status.code()));
+    if (!status.ok()) headers_[1] = Header("grpc-message", message_);
+    size_ = status.ok() ? 1 : 2;
+  }
+  const nghttp2_nv* data() const { return headers_.data(); }
+  size_t size() const { return size_; }
+
+ private:
+  const std::string message_;
+  std::array<nghttp2_nv, 2> headers_{};
+  size_t size_ = 0;
+};
+
+bool IsGrpc(std::string_view content_type) {
+  constexpr std::string_view kGrpc = "application/grpc";
+  if (!content_type.starts_with(kGrpc)) return false;
+  return content_type.size() == kGrpc.size() || content_type[kGrpc.size()] == '+' || content_type[kGrpc.size()] == ';';
+}
+
+}  // namespace
+
+// libnghttp2's callbacks: C functions that find their connection and stream.
+struct SessionCallbacks {
+  static H2Connection& Self(void* user_data) { return *static_cast<H2Connection*>(user_data); }
+  static H2Stream* StreamOf(nghttp2_session* session, int32_t id) {
+    return static_cast<H2Stream*>(nghttp2_session_get_stream_user_data(session, id));
+  }
+
+  static ssize_t Send(nghttp2_session*, const uint8_t* data, size_t size, int, void* user_data) {
+    H2Connection& self = Self(user_data);
+    if (self.out_.size() >= H2Connection::kOutBytesMax) return NGHTTP2_ERR_WOULDBLOCK;
+    self.out_.append(reinterpret_cast<const char*>(data), size);
+    return static_cast<ssize_t>(size);
+  }
+
+  static int SendData(nghttp2_session*, nghttp2_frame* frame, const uint8_t* header, size_t size,
+                      nghttp2_data_source* source, void* user_data) {
+    H2Connection& self = Self(user_data);
+    if (self.out_.size() >= H2Connection::kOutBytesMax) return NGHTTP2_ERR_WOULDBLOCK;
+    CHECK_EQ(frame->data.padlen, 0u);
+    H2Stream& stream = *static_cast<H2Stream*>(source->ptr);
+    self.out_.append(reinterpret_cast<const char*>(header), 9);
+    stream.queue.CopyOut(size, self.out_);
+    if (stream.open == nullptr) return 0;
+    stream.unsent->fetch_sub(std::min(size, stream.unsent->load()), std::memory_order_relaxed);
+    std::vector<CallEvent>& events = self.environment_.events;
+    if (events.empty() || events.back().kind != CallEvent::Kind::kSent || events.back().stream != stream.open) {
+      events.push_back({.kind = CallEvent::Kind::kSent, .stream = stream.open});
+    }
+    return 0;
+  }
+
+  static ssize_t ReadData(nghttp2_session*, int32_t, uint8_t*, size_t size_max, uint32_t* flags,
+                          nghttp2_data_source* source, void* user_data) {
+    return Self(user_data).ProvideData(*static_cast<H2Stream*>(source->ptr), size_max, flags);
+  }
+
+  static int BeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    return Self(user_data).OnBeginHeaders(frame->hd.stream_id);
+  }
+
+  static int OnHeader(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
+                      const uint8_t* value, size_t value_size, uint8_t, void* user_data) {
+    H2Stream* const stream = StreamOf(session, frame->hd.stream_id);
+    if (stream == nullptr || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    return Self(user_data).OnHeader(*stream, {reinterpret_cast<const char*>(name), name_size},
+                                    {reinterpret_cast<const char*>(value), value_size});
+  }
+
+  static int DataChunk(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size,
+                       void* user_data) {
+    H2Stream* const stream = StreamOf(session, id);
+    if (stream == nullptr) return 0;
+    return Self(user_data).OnData(*stream, {reinterpret_cast<const char*>(data), size});
+  }
+
+  static int FrameReceived(nghttp2_session* session, const nghttp2_frame* frame, void* user_data) {
+    H2Connection& self = Self(user_data);
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) self.OnPing();
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    H2Stream* stream = StreamOf(session, frame->hd.stream_id);
+    if (stream == nullptr) return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+      self.OnHeadersComplete(*stream);
+    }
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) self.OnRemoteClosed(*stream);
+    return 0;
+  }
+
+  static int FrameSent(nghttp2_session* session, const nghttp2_frame* frame, void* user_data) {
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    Self(user_data).ping_strikes_ = 0;
+    Self(user_data).last_ping_ = {};
+    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
+    H2Stream* const stream = StreamOf(session, frame->hd.stream_id);
+    if (stream == nullptr) return 0;
+    stream->sent_end = true;
+    // The client may send on; nobody reads it.
+    if (!stream->remote_closed) nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
+    return 0;
+  }
+
+  static int StreamClosed(nghttp2_session* session, int32_t id, uint32_t error, void* user_data) {
+    H2Stream* const stream = StreamOf(session, id);
+    if (stream != nullptr) Self(user_data).OnStreamClosed(*stream, error);
+    return 0;
+  }
+
+  static nghttp2_session_callbacks* Make() {
+    nghttp2_session_callbacks* callbacks = nullptr;
+    CHECK_EQ(nghttp2_session_callbacks_new(&callbacks), 0);
+    nghttp2_session_callbacks_set_send_callback(callbacks, Send);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, SendData);
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, BeginHeaders);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, OnHeader);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, DataChunk);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, FrameReceived);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, FrameSent);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, StreamClosed);
+    return callbacks;
+  }
+};
+
+// ---- life ----------------------------------------------------------------------------------------------------------
+
+H2Connection::H2Connection(uint64_t id, OwnedFd fd, Environment environment, MonotonicTime now)
+    : id_(id), fd_(std::move(fd)), environment_(std::move(environment)), last_received_(now) {
+  static nghttp2_session_callbacks* const callbacks = SessionCallbacks::Make();
+  nghttp2_option* option = nullptr;
+  CHECK_EQ(nghttp2_option_new(&option), 0);
+  nghttp2_option_set_no_closed_streams(option, 1);  // their memory serves priorities, which nobody uses
+  CHECK_EQ(nghttp2_session_server_new2(&session_, callbacks, this, option), 0);
+  nghttp2_option_del(option);
+
+  std::vector<nghttp2_settings_entry> settings = {
+      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindowBytes},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(RpcEngine::kMetadataBytesMax)}};
+  if (environment_.options.max_concurrent_streams != UINT32_MAX) {
+    settings.push_back({NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, environment_.options.max_concurrent_streams});
+  }
+  CHECK_EQ(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size()), 0);
+  CHECK_EQ(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kConnectionWindowBytes), 0);
+}
+
+H2Connection::~H2Connection() {
+  while (!streams_.empty()) {
+    H2Stream& stream = *streams_.begin()->second;
+    Release(stream, stream.sent_end ? stream.finish->code() : absl::StatusCode::kCancelled);
+  }
+  nghttp2_session_del(session_);
+}
+
+bool H2Connection::OnReadable(MonotonicTime now) {
+  static thread_local std::array<char, kReadBytes> buffer;
+  for (int reads = 0; reads < kReadsPerTurn && !dead_; ++reads) {
+    const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+    if (size <= 0) {
+      dead_ = true;
+      return false;
+    }
+    last_received_ = now;
+    ping_out_ = false;
+    const ssize_t used =
+        nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(buffer.data()), static_cast<size_t>(size));
+    if (used < 0) {  // not HTTP/2, or a flood: libnghttp2 has queued what there is to say
+      close_after_flush_ = true;
+      return false;
+    }
+    if (static_cast<size_t>(size) < buffer.size()) return false;  // the socket is empty
+  }
+  return !dead_;
+}
+
+void H2Connection::Flush() {
+  while (!dead_) {
+    if (const int error = nghttp2_session_send(session_); error != 0) {
+      VLOG(1) << "http2: " << nghttp2_strerror(error);
+      dead_ = true;
+      return;
+    }
+    if (out_.empty()) break;
+    if (!WriteOut()) return;
+  }
+  if (close_after_flush_ || (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0)) {
+    dead_ = true;
+  }
+}
+
+// True when everything has left.
+bool H2Connection::WriteOut() {
+  while (out_done_ < out_.size()) {
+    const ssize_t size = send(fd_.get(), out_.data() + out_done_, out_.size() - out_done_, MSG_NOSIGNAL);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) {
+      if (errno != EAGAIN && errno != EWOULDBLOCK) dead_ = true;
+      if (out_done_ > out_.size() / 2) {
+        out_.erase(0, out_done_);
+        out_done_ = 0;
+      }
+      return false;
+    }
+    out_done_ += static_cast<size_t>(size);
+  }
+  out_.clear();
+  out_done_ = 0;
+  return true;
+}
+
+void H2Connection::Tick(MonotonicTime now) {
+  const RpcEngine::Options& options = environment_.options;
+  if (options.keepalive_interval.count() > 0) {
+    if (ping_out_ && now - ping_sent_ >= options.keepalive_timeout) dead_ = true;
+    if (!ping_out_ && now - last_received_ >= options.keepalive_interval) {
+      nghttp2_submit_ping(session_, NGHTTP2_FLAG_NONE, nullptr);
+      ping_out_ = true;
+      ping_sent_ = now;
+    }
+  }
+  if (streams_with_deadline_ == 0) return;
+  for (auto& [id, stream] : streams_) {
+    if (stream->deadline > now || stream->finish.has_value()) continue;
+    Finish(*stream, absl::DeadlineExceededError("context deadline exceeded"));
+  }
+}
+
+void H2Connection::GoAway() {
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
+                        NGHTTP2_NO_ERROR, nullptr, 0);
+}
+
+void H2Connection::CancelAll(const absl::Status& status) {
+  for (auto& [id, stream] : streams_) {
+    if (!stream->finish.has_value()) Finish(*stream, status);
+  }
+}
+
+void H2Connection::Fail(uint32_t error, std::string_view why) {
+  nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_), error,
+                        reinterpret_cast<const uint8_t*>(why.data()), why.size());
+  close_after_flush_ = true;
+}
+
+// ---- requests ------------------------------------------------------------------------------------------------------
+
+int H2Connection::OnBeginHeaders(int32_t id) {
+  auto stream = std::make_unique<H2Stream>(id, environment_.options.max_request_bytes + RpcEngine::kOverheadBytes);
+  nghttp2_session_set_stream_user_data(session_, id, stream.get());
+  streams_.emplace(id, std::move(stream));
+  return 0;
+}
+
+int H2Connection::OnHeader(H2Stream& stream, std::string_view name, std::string_view value) {
+  stream.header_bytes += name.size() + value.size() + 32;
+  if (stream.header_bytes > RpcEngine::kMetadataBytesMax) return 0;  // refused when they are complete
+  if (name == ":path") {
+    stream.path = value;
+  } else if (name == ":method") {
+    stream.http_method = value;
+  } else if (name == "content-type") {
+    stream.content_type = value;
+  } else if (name == "grpc-timeout") {
+    stream.timeout = value;
+  } else if (name == "grpc-encoding") {
+    stream.encoding = value;
+  } else if (name.front() != ':' && name != "te" && name != "user-agent" && name != "grpc-accept-encoding") {
+    stream.metadata.emplace_back(name, value);
+  }
+  return 0;
+}
+
+void H2Connection::OnHeadersComplete(H2Stream& stream) {
+  if (stream.header_bytes > RpcEngine::kMetadataBytesMax) {
+    return Finish(stream, absl::ResourceExhaustedError("grpc: received headers larger than max (" +
+                                                       std::to_string(stream.header_bytes) + " vs. " +
+                                                       std::to_string(RpcEngine::kMetadataBytesMax) + ")"));
+  }
+  if (stream.http_method != "POST") {
+    return Refuse(stream, 405,
+                  absl::InternalError("Received a HEADERS frame with :method \"" + stream.http_method +
+                                      "\" which should be POST"));
+  }
+  if (!IsGrpc(stream.content_type)) {
+    return Refuse(stream, 415,
+                  absl::InvalidArgumentError("invalid gRPC request content-type \"" + stream.content_type + "\""));
+  }
+  if (!stream.timeout.empty()) {
+    const std::optional<std::chrono::nanoseconds> timeout = ParseGrpcTimeout(stream.timeout);
+    if (!timeout.has_value()) {
+      return Refuse(stream, 400, absl::InternalError("malformed grpc-timeout: \"" + stream.timeout + "\""));
+    }
+    stream.deadline = SteadyNow() + *timeout;
+    ++streams_with_deadline_;
+  }
+  stream.reader.set_encoding(stream.encoding);
+  stream.method = environment_.methods.Find(stream.path);
+  if (stream.method == nullptr) return Finish(stream, environment_.methods.UnknownMethodError(stream.path));
+  OpenCall(stream);
+}
+
+void H2Connection::OpenCall(H2Stream& stream) {
+  stream.started_at = stream.method->counters.Started();
+  const bool is_unary = stream.method->method.kind == api::Method::Kind::kUnary;
+  if (!is_unary) stream.unsent = std::make_shared<std::atomic<size_t>>(0);
+  stream.call = std::make_shared<H2Call>(environment_.outbox, H2Call::Facts{.key = {id_, stream.id},
+                                                                            .is_unary = is_unary,
+                                                                            .deadline = stream.deadline,
+                                                                            .metadata = std::move(stream.metadata),
+                                                                            .unsent = stream.unsent});
+  if (is_unary) return;
+  stream.open = std::make_shared<OpenStream>();
+  environment_.events.push_back(
+      {.kind = CallEvent::Kind::kOpen, .method = stream.method, .call = std::move(stream.call), .stream = stream.open});
+}
+
+int H2Connection::OnData(H2Stream& stream, std::string_view bytes) {
+  if (stream.finish.has_value()) return 0;
+  partial_bytes_ -= stream.reader.buffered_bytes();
+  const absl::Status status =
+      stream.reader.Feed(bytes, [&](std::string message) { TakeMessage(stream, std::move(message)); });
+  partial_bytes_ += stream.reader.buffered_bytes();
+  if (!status.ok()) Finish(stream, status);
+  if (partial_bytes_ > kPartialBytesMax) Fail(NGHTTP2_ENHANCE_YOUR_CALM, "too much in incomplete messages");
+  return 0;
+}
+
+void H2Connection::TakeMessage(H2Stream& stream, std::string message) {
+  if (stream.open == nullptr && std::exchange(stream.got_request, true)) return;  // more than one
+  stream.method->counters.Received(message.size());
+  if (stream.open != nullptr) {
+    environment_.events.push_back(
+        {.kind = CallEvent::Kind::kMessage, .stream = stream.open, .message = std::move(message)});
+    return;
+  }
+  environment_.events.push_back({.kind = CallEvent::Kind::kUnary,
+                                 .method = stream.method,
+                                 .call = std::move(stream.call),
+                                 .message = std::move(message)});
+}
+
+void H2Connection::OnRemoteClosed(H2Stream& stream) {
+  stream.remote_closed = true;
+  if (stream.finish.has_value()) return;
+  if (absl::Status status = stream.reader.End(); !status.ok()) return Finish(stream, std::move(status));
+  if (stream.open != nullptr) {
+    environment_.events.push_back({.kind = CallEvent::Kind::kHalfClose, .stream = stream.open});
+  } else if (!stream.got_request) {
+    Finish(stream, absl::InternalError("the client sent no request"));
+  }
+}
+
+// etcd's rule, which is that of Go's implementation: a ping without a running call, or sooner than the minimum after
+// the last one, is a strike; what the server sends wipes them out.
+void H2Connection::OnPing() {
+  const MonotonicTime now = SteadyNow();
+  const auto apart =
+      streams_.empty() ? kPingWithoutCalls : MonotonicTime::duration(environment_.options.keepalive_min_time);
+  if (last_ping_ != MonotonicTime() && now - last_ping_ < apart) ++ping_strikes_;
+  last_ping_ = now;
+  if (ping_strikes_ > kPingStrikesMax) Fail(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
+}
+
+// ---- answers -------------------------------------------------------------------------------------------------------
+
+void H2Connection::Answer(int32_t id, Outgoing outgoing) {
+  const auto found = streams_.find(id);
+  if (found == streams_.end() || found->second->finish.has_value()) return;
+  H2Stream& stream = *found->second;
+  if (outgoing.message.has_value()) {
+    size_t size_bytes = 0;
+    for (const api::SharedBytes& piece : *outgoing.message) size_bytes += piece->size();
+    stream.method->counters.Sent(size_bytes);
+    stream.queue.Add(*outgoing.message, size_bytes);
+  }
+  stream.finish = std::move(outgoing.finish);
+  Respond(stream);
+}
+
+// The engine ends the call: what was not sent is not sent any more.
+void H2Connection::Finish(H2Stream& stream, absl::Status status) {
+  const bool in_a_message = stream.responded && stream.queue.size_bytes() > 0;
+  stream.queue.Clear();
+  stream.finish = std::move(status);
+  if (in_a_message) {
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_CANCEL);
+  } else {
+    Respond(stream);
+  }
+}
+
+void H2Connection::Respond(H2Stream& stream) {
+  if (stream.responded) {
+    if (std::exchange(stream.deferred, false)) nghttp2_session_resume_data(session_, stream.id);
+    return;
+  }
+  if (stream.finish.has_value() && stream.queue.size_bytes() == 0) return Refuse(stream, 200, *stream.finish);
+  stream.responded = true;
+  const nghttp2_nv headers[] = {Header(":status", "200"), Header("content-type", "application/grpc")};
+  nghttp2_data_provider provider;
+  provider.source.ptr = &stream;
+  provider.read_callback = SessionCallbacks::ReadData;
+  nghttp2_submit_response(session_, stream.id, headers, std::size(headers), &provider);
+}
+
+// Headers alone.
+void H2Connection::Refuse(H2Stream& stream, int http_status, absl::Status status) {
+  stream.responded = true;
+  const std::string http = std::to_string(http_status);
+  const StatusHeaders trailers(status);
+  nghttp2_nv headers[4] = {Header(":status", http), Header("content-type", "application/grpc")};
+  std::copy(trailers.data(), trailers.data() + trailers.size(), headers + 2);
+  nghttp2_submit_response(session_, stream.id, headers, 2 + trailers.size(), nullptr);
+  stream.finish = std::move(status);
+}
+
+ssize_t H2Connection::ProvideData(H2Stream& stream, size_t size_max, uint32_t* flags) {
+  const size_t available = stream.queue.size_bytes();
+  const size_t size = std::min(available, size_max);
+  if (size == 0 && !stream.finish.has_value()) {
+    stream.deferred = true;
+    return NGHTTP2_ERR_DEFERRED;
+  }
+  *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+  if (size == available && stream.finish.has_value()) {
+    *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    SubmitTrailers(stream);
+  }
+  return static_cast<ssize_t>(size);
+}
+
+void H2Connection::SubmitTrailers(H2Stream& stream) {
+  const StatusHeaders trailers(*stream.finish);
+  nghttp2_submit_trailer(session_, stream.id, trailers.data(), trailers.size());
+}
+
+void H2Connection::OnStreamClosed(H2Stream& stream, uint32_t) {
+  absl::StatusCode result = absl::StatusCode::kCancelled;
+  if (stream.sent_end || (stream.finish.has_value() && absl::IsDeadlineExceeded(*stream.finish))) {
+    result = stream.finish->code();
+  } else if (stream.deadline <= SteadyNow()) {
+    result = absl::StatusCode::kDeadlineExceeded;
+  }
+  Release(stream, result);
+}
+
+void H2Connection::Release(H2Stream& stream, absl::StatusCode result) {
+  if (stream.method != nullptr) stream.method->counters.Handled(result, stream.started_at);
+  if (stream.deadline != MonotonicTime::max()) --streams_with_deadline_;
+  partial_bytes_ -= stream.reader.buffered_bytes();
+  if (stream.open != nullptr) {
+    stream.unsent->store(0, std::memory_order_relaxed);
+    environment_.events.push_back({.kind = CallEvent::Kind::kDone, .stream = std::move(stream.open)});
+  }
+  nghttp2_session_set_stream_user_data(session_, stream.id, nullptr);
+  streams_.erase(stream.id);
+}
+
+}  // namespace regent::server

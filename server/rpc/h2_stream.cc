@@ -1,0 +1,61 @@
+#include "server/rpc/h2_stream.h"
+
+#include <algorithm>
+
+namespace regent::server {
+
+void SendQueue::AddCopy(std::string_view bytes) {
+  constexpr size_t kPieceBytesMax = 64 * 1024;  // a queue that never runs empty must not grow one piece for ever
+  if (first_ == pieces_.size() || pieces_.back().shared != nullptr || pieces_.back().own.size() > kPieceBytesMax) {
+    pieces_.emplace_back();
+  }
+  pieces_.back().own.append(bytes);
+}
+
+void SendQueue::Add(const api::WireMessage& message, size_t size_bytes) {
+  AddCopy(MessagePrefix(size_bytes));
+  for (const api::SharedBytes& piece : message) {
+    if (piece->size() <= kCopyBytesMax) {
+      AddCopy(*piece);
+    } else {
+      pieces_.push_back({.own = {}, .shared = piece});
+    }
+  }
+  size_bytes_ += kMessagePrefixBytes + size_bytes;
+}
+
+void SendQueue::CopyOut(size_t size_bytes, std::string& out) {
+  size_bytes_ -= size_bytes;
+  while (size_bytes > 0) {
+    const std::string_view rest = pieces_[first_].bytes().substr(offset_);
+    const size_t taken = std::min(rest.size(), size_bytes);
+    out.append(rest.substr(0, taken));
+    size_bytes -= taken;
+    offset_ += taken;
+    if (taken < rest.size()) return;
+    pieces_[first_] = {};
+    ++first_;
+    offset_ = 0;
+  }
+  if (first_ < pieces_.size() && offset_ == pieces_[first_].bytes().size()) {  // an empty rest
+    pieces_[first_] = {};
+    ++first_;
+    offset_ = 0;
+  }
+  if (first_ == pieces_.size()) {
+    pieces_.clear();
+    first_ = 0;
+  } else if (first_ > 64 && first_ * 2 > pieces_.size()) {
+    pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+}
+
+void SendQueue::Clear() {
+  pieces_.clear();
+  first_ = 0;
+  offset_ = 0;
+  size_bytes_ = 0;
+}
+
+}  // namespace regent::server

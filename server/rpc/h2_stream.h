@@ -1,0 +1,70 @@
+// One stream of an HTTP/2 connection: what came so far and what is to go. Belongs to its connection (h2_connection.h)
+// and is touched under the worker's turn alone.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/rpc/grpc_wire.h"
+#include "server/rpc/h2_call.h"
+
+namespace regent::server {
+
+// Bytes on their way out: short ones copied together, long ones shared with their other owners.
+class SendQueue {
+ public:
+  // Appends a length-prefixed message.
+  void Add(const api::WireMessage& message, size_t size_bytes);
+  // Appends the next `size_bytes` to `out` and forgets them.
+  void CopyOut(size_t size_bytes, std::string& out);
+  void Clear();
+  size_t size_bytes() const { return size_bytes_; }
+
+ private:
+  static constexpr size_t kCopyBytesMax = 2048;
+  struct Piece {
+    std::string own;  // when `shared` is null
+    api::SharedBytes shared;
+    std::string_view bytes() const { return shared == nullptr ? std::string_view(own) : std::string_view(*shared); }
+  };
+  void AddCopy(std::string_view bytes);
+
+  std::vector<Piece> pieces_;
+  size_t first_ = 0;   // pieces before it are gone
+  size_t offset_ = 0;  // into the first
+  size_t size_bytes_ = 0;
+};
+
+struct H2Stream {
+  H2Stream(int32_t stream_id, size_t message_bytes_max) : id(stream_id), reader(message_bytes_max) {}
+
+  const int32_t id;
+
+  // The request's headers, while they come.
+  std::string http_method, path, content_type, timeout, encoding;
+  H2Call::Headers metadata;
+  size_t header_bytes = 0;
+
+  // The call, once the headers are complete.
+  api::MonotonicTime started_at;  // for the counters
+  ServedMethod* method = nullptr;
+  api::MonotonicTime deadline = api::MonotonicTime::max();
+  std::shared_ptr<api::Call> call;   // of a unary call, until its request is complete
+  std::shared_ptr<OpenStream> open;  // of a stream
+  UnsentBytes unsent;                // of a stream
+  MessageReader reader;
+  bool got_request = false;    // of a unary call
+  bool remote_closed = false;  // the client sends no more
+
+  // The answer.
+  SendQueue queue;
+  bool responded = false;  // headers are submitted
+  bool deferred = false;   // the transport waits for more from us
+  std::optional<absl::Status> finish;
+  bool sent_end = false;  // the status has left: the call's result is `finish`
+};
+
+}  // namespace regent::server
