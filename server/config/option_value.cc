@@ -34,9 +34,12 @@ std::vector<std::string> SplitUnique(std::string_view text) {
 }
 
 // Origins are "*" alone, or URLs.
-absl::Status CheckOrigins(std::string_view text) {
-  if (text == "*") return absl::OkStatus();
-  return ParseUrls(text).status();
+absl::StatusOr<std::vector<std::string>> ReadOrigins(std::string_view text) {
+  if (text == "*") return std::vector<std::string>{"*"};
+  REGENT_ASSIGN_OR_RETURN(const std::vector<Url> urls, ParseUrls(text));
+  std::vector<std::string> origins;
+  for (const Url& url : urls) origins.push_back(url.text);
+  return origins;
 }
 
 // A choice is one word; --v2-deprecation takes several.
@@ -132,8 +135,11 @@ struct Setter {
     return absl::OkStatus();
   }
   absl::Status operator()(std::vector<std::string> Settings::*member) const {
-    if (option.name == "cors") REGENT_RETURN_IF_ERROR(CheckOrigins(text));
-    settings.*member = SplitUnique(text);
+    if (option.name == "cors") {
+      REGENT_ASSIGN_OR_RETURN(settings.*member, ReadOrigins(text));
+    } else {
+      settings.*member = SplitUnique(text);
+    }
     return absl::OkStatus();
   }
   absl::Status operator()(FeatureGates Settings::*member) const { return (settings.*member).Set(text); }

@@ -38,7 +38,8 @@ absl::Status CheckLogOutputs(const Settings& settings) {
   const auto is_file = [](const std::string& output) {
     return output != "default" && output != "stderr" && output != "stdout" && output != "systemd/journal";
   };
-  if (std::count_if(outputs.begin(), outputs.end(), is_file) != 1) {
+  const auto files = std::count_if(outputs.begin(), outputs.end(), is_file);
+  if (files > 1 || (files == 0 && outputs.size() == 1)) {
     return Invalid("--log-outputs requires a single file path when --log-rotate-config-json is defined");
   }
   return ParseLogRotation(settings.log_rotation_config_json).status();

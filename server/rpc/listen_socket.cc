@@ -11,12 +11,14 @@
 #include <cstring>
 #include <utility>
 
+#include "server/runtime/system_error.h"
+
 namespace regent::server {
 namespace {
 
 absl::Status ListenError(const ListenAddress& address, const char* step, int error) {
   return absl::UnavailableError(std::string("listen ") + (address.is_unix ? "unix " : "tcp ") + ToText(address) + ": " +
-                                step + ": " + std::strerror(error));
+                                step + ": " + SystemError(error));
 }
 
 // A socket address of any family with its true length.

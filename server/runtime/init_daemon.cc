@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "server/runtime/system_error.h"
+
 namespace regent::server {
 
 absl::Status NotifyInitDaemon(const std::string& socket_name, std::string_view state) {
@@ -21,12 +23,12 @@ absl::Status NotifyInitDaemon(const std::string& socket_name, std::string_view s
   if (socket_name[0] == '@') address.sun_path[0] = '\0';
   const auto size_bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + socket_name.size());
   const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return absl::UnavailableError(std::strerror(errno));
+  if (fd < 0) return absl::UnavailableError(SystemError(errno));
   const ssize_t sent =
       sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address), size_bytes);
   const int error = errno;
   close(fd);
-  if (sent != static_cast<ssize_t>(state.size())) return absl::UnavailableError(std::strerror(error));
+  if (sent != static_cast<ssize_t>(state.size())) return absl::UnavailableError(SystemError(error));
   return absl::OkStatus();
 }
 

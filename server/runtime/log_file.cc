@@ -7,14 +7,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <system_error>
 #include <vector>
+
+#include "server/runtime/system_error.h"
 
 namespace regent::server {
 namespace {
@@ -22,12 +22,6 @@ namespace {
 namespace fs = std::filesystem;
 constexpr std::string_view kCompressed = ".gz";
 constexpr size_t kTimeLength = sizeof("2026-01-02T15-04-05.678") - 1;
-
-std::string SystemError(int error) {
-  std::string text = std::strerror(error);
-  if (!text.empty()) text[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(text[0])));
-  return text;
-}
 
 // Where names of moved files begin and end.
 struct NameParts {
@@ -114,7 +108,10 @@ void LogFile::Write(std::string_view line) {
 void LogFile::MoveAway() {
   struct stat old {};
   const bool has_mode = fstat(fd_, &old) == 0;
-  const bool moved = std::rename(path_.c_str(), NameAt(std::chrono::system_clock::now()).c_str()) == 0;
+  auto now = std::chrono::system_clock::now();
+  std::error_code ignored;
+  while (fs::exists(NameAt(now), ignored)) now += std::chrono::milliseconds(1);  // no file takes the place of another
+  const bool moved = std::rename(path_.c_str(), NameAt(now).c_str()) == 0;
   if (!Reopen(O_APPEND).ok()) return;  // lines are lost until it works
   if (!moved) {
     size_bytes_ = 0;  // goes on in the old file, and tries again after as much

@@ -241,7 +241,7 @@ func environments() []row {
 func files() []row {
 	line := func(says string) *difference { return refuses("config.yml line 1: " + says) }
 	return []row{
-		file("name: a", ready), file(`{"name":"a"}`, "config.yml", line("")), file("unknown: 5\nproxy: off\nexperimental-x: true", ready),
+		file("name: a", ready), file("unknown: 5\nproxy: off\nexperimental-x: true", ready),
 		file("NAME: a\nversion: true\nconfig-file: /x\ncert-file: /x", ready), file("watch-progress-notify-interval: 5000000000", ready),
 		file("strict-reconfig-check: yes\nlog-outputs: [stdout]", ready), file("initial-cluster-state: ''\ncors: ''\nname: ~", ready),
 		file("client-transport-security:\nsocket-options: {reuse-port: true}", ready), file("election-timeout: 400\n---\nname: b", tooShort),
