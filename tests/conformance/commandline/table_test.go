@@ -1,6 +1,7 @@
 package commandline
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -321,22 +322,59 @@ func title(r row) string {
 
 func compare(t *testing.T, r row) {
 	etcd := run(t, server.Tool(t, "etcd"), r.commandLine)
-	if !says(etcd, r.says) {
-		t.Errorf("etcd does not say %q but\n%s", r.says, etcd.text)
-	}
 	got := run(t, server.Binary(), r.commandLine)
+	for _, complaint := range judge(r, etcd, got, isRegent()) {
+		t.Error(complaint)
+	}
+}
+
+// judge says what is wrong with two outcomes of a row.
+func judge(r row, etcd, got outcome, mayDiffer bool) []string {
+	var complaints []string
+	if !says(etcd, r.says) {
+		complaints = append(complaints, fmt.Sprintf("etcd does not say %q but\n%s", r.says, etcd.text))
+	}
 	code, words := etcd.code, r.says
-	if r.differs != nil && isRegent() {
+	if r.differs != nil && mayDiffer {
 		code, words = r.differs.code, r.differs.says
 		if etcd.code == code && says(etcd, words) && says(got, r.says) {
-			t.Errorf("the row says that Regent differs, and it does not")
+			complaints = append(complaints, "the row says that Regent differs, and it does not")
 		}
 	}
 	if got.code != code {
-		t.Errorf("ends with %d, not with %d (-1: it serves)\n%s", got.code, code, got.text)
+		complaints = append(complaints, fmt.Sprintf("ends with %d, not with %d (-1: it serves)\n%s", got.code, code, got.text))
 	}
 	if !says(got, words) {
-		t.Errorf("does not say %q but\n%s", words, got.text)
+		complaints = append(complaints, fmt.Sprintf("does not say %q but\n%s", words, got.text))
+	}
+	return complaints
+}
+
+// The comparison has to find planted differences.
+func TestTheComparisonFindsDifferences(t *testing.T) {
+	same, other := outcome{1, `{"error":"no \"x\""}`}, outcome{1, "something else"}
+	plain := row{says: `no "x"`}
+	differing := row{says: `no "x"`, differs: refuses("not there yet")}
+	for name, planted := range map[string]struct {
+		row        row
+		etcd, got  outcome
+		complaints int
+	}{
+		"none":                        {plain, same, same, 0},
+		"another code":                {plain, same, outcome{2, same.text}, 1},
+		"it serves":                   {plain, same, outcome{starts, same.text}, 1},
+		"other words":                 {plain, same, other, 1},
+		"etcd's words have changed":   {plain, other, same, 1},
+		"a difference as announced":   {differing, same, outcome{1, "not there yet"}, 0},
+		"a difference that is gone":   {differing, outcome{1, same.text + "not there yet"}, outcome{1, same.text + "not there yet"}, 1},
+		"a difference of other words": {differing, same, other, 1},
+	} {
+		if got := judge(planted.row, planted.etcd, planted.got, true); len(got) != planted.complaints {
+			t.Errorf("%s: %d complaints: %v", name, len(got), got)
+		}
+	}
+	if got := judge(differing, same, same, false); len(got) != 0 {
+		t.Errorf("the control differs: %v", got)
 	}
 }
 
