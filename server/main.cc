@@ -1,4 +1,5 @@
-// The command: words and environment to settings, settings to a running server, a signal to an orderly end.
+// The command: words, environment and configuration file to settings, settings to a running server, a signal to an
+// orderly end.
 #include <signal.h>
 #include <unistd.h>
 
@@ -6,21 +7,32 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "server/config/config_file.h"
 #include "server/config/flags.h"
-#include "server/config/options.h"
+#include "server/config/help.h"
+#include "server/config/log_rotation.h"
+#include "server/config/validate.h"
+#include "server/runtime/init_daemon.h"
 #include "server/runtime/json_log.h"
+#include "server/runtime/server_log.h"
 #include "server/server.h"
 #include "server/version.h"
 
 namespace regent::server {
 namespace {
 
-std::map<std::string, std::string> Environment() {
-  std::map<std::string, std::string> variables;
+constexpr uint64_t kRequestBytesRecommended = 10 << 20;
+
+using Environment = std::map<std::string, std::string>;
+
+Environment ReadEnvironment() {
+  Environment variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string text(*variable);
     const size_t equals = text.find('=');
@@ -53,30 +65,81 @@ int EndBySignal(int number) {
   return 0;
 }
 
+absl::StatusOr<std::unique_ptr<ServerLog>> OpenLog(const Settings& settings) {
+  ServerLog::Options options;
+  options.level = settings.log_level;
+  options.format = settings.log_format == "console" ? LogFormat::kConsole : LogFormat::kJson;
+  options.outputs = settings.log_outputs;
+  if (settings.enable_log_rotation) {
+    const absl::StatusOr<LogRotation> rotation = ParseLogRotation(settings.log_rotation_config_json);
+    if (!rotation.ok()) return rotation.status();
+    options.rotation = LogFile::Rotation{.bytes_max = static_cast<uint64_t>(rotation->megabytes_max) << 20,
+                                         .days_max = rotation->days_max,
+                                         .files_max = rotation->files_max,
+                                         .local_time = rotation->local_time,
+                                         .compress = rotation->compress};
+  }
+  return ServerLog::Open(options);
+}
+
+// For errors from before the settings say where lines go.
+int FailWithDefaultLog(const UsageError& error) {
+  const auto log = ServerLog::Open(ServerLog::Options());
+  if (error.environment_variable.empty()) {
+    LOG(ERROR) << "failed to verify flags" << Field("error", error.message);
+  } else {
+    LOG(ERROR) << error.message << Field("environment-variable", error.environment_variable);
+  }
+  return error.exit_code;
+}
+
 void LogStart(const ParsedFlags& flags) {
-  for (const std::string& name : flags.not_active) {
-    LOG(WARNING) << name << " is accepted but not active yet in this version of regent" << Field("option", name);
+  const Settings& settings = flags.settings;
+  if (!settings.config_file.empty()) {
+    LOG(INFO)
+        << "loaded server configuration, other configuration command line flags and environment variables will be "
+           "ignored if provided"
+        << Field("path", settings.config_file);
+  }
+  for (const auto& [variable, value] : flags.used_environment) {
+    LOG(INFO) << "recognized and used environment variable" << Field("variable-name", variable)
+              << Field("variable-value", value);
   }
   for (const std::string& variable : flags.unknown_environment) {
     LOG(WARNING) << "unrecognized environment variable" << Field("environment-variable", variable);
   }
+  for (const WithoutEffect& option : FindWithoutEffect(flags)) {
+    LOG(WARNING) << option.shown << " has no effect here: " << option.why << Field("option", option.shown);
+  }
+  if (settings.max_request_bytes > kRequestBytesRecommended) {
+    LOG(WARNING) << "exceeded recommended request limit" << Field("max-request-bytes", settings.max_request_bytes)
+                 << Field("recommended-request-bytes", kRequestBytesRecommended);
+  }
 }
 
-int RunServer(const ParsedFlags& flags) {
-  const JsonLog log(flags.settings.log_level);
-  LogStart(flags);
-  if (const absl::Status valid = ValidateSettings(flags); !valid.ok()) {
-    LOG(ERROR) << std::string(valid.message());
-    return UsageError::kBadValue;
+// Tells the service manager, if one started the process.
+void Notify(const Environment& environment, std::string_view state) {
+  const auto socket = environment.find("NOTIFY_SOCKET");
+  if (socket == environment.end() || socket->second.empty()) return;
+  if (const absl::Status sent = NotifyInitDaemon(socket->second, state); !sent.ok()) {
+    LOG(ERROR) << "failed to notify init daemon" << Field("state", state)
+               << Field("error", std::string(sent.message()));
+    return;
   }
+  LOG(INFO) << "successfully notified init daemon" << Field("state", state);
+}
+
+int RunServer(const ParsedFlags& flags, const Environment& environment) {
   const sigset_t signals = BlockEndingSignals();
   auto server = Server::Start(flags.settings);
   if (!server.ok()) {
-    LOG(ERROR) << std::string(server.status().message());
+    LOG(ERROR) << "failed to start" << Field("error", std::string(server.status().message()));
     return EXIT_FAILURE;
   }
+  Notify(environment, "READY=1");
   int number = 0;
   sigwait(&signals, &number);
+  Notify(environment, "STOPPING=1");
   LOG(INFO) << "received signal; shutting down" << Field("signal", strsignal(number));
   (*server)->Stop();
   LOG(INFO) << "stopped";
@@ -84,19 +147,51 @@ int RunServer(const ParsedFlags& flags) {
   return EndBySignal(number);
 }
 
+int LogAndRun(const ParsedFlags& flags, const Environment& environment) {
+  const absl::Status valid = ValidateSettings(flags);
+  if (!valid.ok()) return FailWithDefaultLog({UsageError::kBadValue, std::string(valid.message())});
+  const auto log = OpenLog(flags.settings);
+  if (!log.ok()) return FailWithDefaultLog({UsageError::kBadValue, std::string(log.status().message())});
+  LogStart(flags);
+  return RunServer(flags, environment);
+}
+
+// What is asked for by the first word alone; nullopt: nothing of the kind.
+std::optional<int> RunSubCommand(const std::vector<std::string>& arguments) {
+  const std::string first = arguments.empty() ? "" : arguments[0];
+  if (first == "--help-markdown") {
+    std::cout << MarkdownPage();
+    return EXIT_SUCCESS;
+  }
+  if (first == "completion" && arguments.size() == 2) {
+    const std::optional<std::string> script = CompletionScript(arguments[1]);
+    if (!script) std::cerr << "there is no completion for \"" << arguments[1] << "\": bash, zsh and fish\n";
+    if (script) std::cout << *script;
+    return script ? EXIT_SUCCESS : EXIT_FAILURE;
+  }
+  if (first == "gateway" || first == "grpc-proxy") {
+    std::cerr << "regent has no proxies: clients connect to the members, with a load balancer between if need be\n";
+    return EXIT_FAILURE;
+  }
+  return std::nullopt;
+}
+
 int Main(int argc, char** argv) {
-  const auto parsed = ParseFlags(std::vector<std::string>(argv + 1, argv + argc), Environment());
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (const std::optional<int> exit_code = RunSubCommand(arguments)) return *exit_code;
+  const Environment environment = ReadEnvironment();
+  FlagsOrError parsed = ParseFlags(arguments, environment);
+  if (const auto* flags = std::get_if<ParsedFlags>(&parsed); flags != nullptr && !flags->settings.config_file.empty()) {
+    if (!flags->help && !flags->settings.version) parsed = ParseConfigFile(std::string(flags->settings.config_file));
+  }
   if (const auto* error = std::get_if<UsageError>(&parsed)) {
-    if (error->exit_code == UsageError::kUnknownFlag) {
-      std::cerr << error->message << "\n" << HelpText();
-    } else {
-      const JsonLog log("info");
-      LOG(ERROR) << error->message;
-    }
+    if (error->exit_code != UsageError::kUsage) return FailWithDefaultLog(*error);
+    std::cerr << error->message << "\n" << UsageText();
     return error->exit_code;
   }
-  const auto& flags = std::get<ParsedFlags>(parsed);
-  if (flags.settings.help) {
+  auto& flags = std::get<ParsedFlags>(parsed);
+  if (flags.help) {
+    std::cerr << UsageText() << std::flush;
     std::cout << HelpText();
     return EXIT_SUCCESS;
   }
@@ -104,7 +199,8 @@ int Main(int argc, char** argv) {
     std::cout << VersionText(argv[0]);
     return EXIT_SUCCESS;
   }
-  return RunServer(flags);
+  flags.settings.command_line.assign(argv, argv + argc);
+  return LogAndRun(flags, environment);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "api/contract/status_macros.h"
 #include "server/config/identity.h"
+#include "server/config/validate.h"
 #include "server/runtime/clock.h"
 #include "server/runtime/json_log.h"
 #include "storage/rocks_engine.h"
@@ -52,12 +53,13 @@ std::string DataDirectory(const Settings& settings) {
 absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& settings, uint64_t seed,
                                                              Metrics& metrics) {
   auto opened = std::make_unique<NodeStorage>();
-  REGENT_ASSIGN_OR_RETURN(
-      opened->folder, storage::DataFolder::Open(opened->files, {.data_dir = DataDirectory(settings), .wal_dir = ""}));
+  REGENT_ASSIGN_OR_RETURN(opened->folder, storage::DataFolder::Open(opened->files, {.data_dir = DataDirectory(settings),
+                                                                                    .wal_dir = settings.wal_dir}));
   storage::DataFolder& folder = *opened->folder;
   if (folder.complete()) {
     opened->facts = *folder.facts();
   } else {
+    REGENT_RETURN_IF_ERROR(ValidateBootstrap(settings));
     opened->facts = Bootstrap(settings);
     REGENT_RETURN_IF_ERROR(folder.Claim(opened->facts));
   }

@@ -67,11 +67,14 @@ NodeOptions MakeNodeOptions(const Settings& settings, const storage::NodeFacts& 
   options.client_urls = Texts(settings.advertise_client_urls);
   options.heartbeat_interval = settings.heartbeat_interval;
   options.election_timeout = settings.election_timeout;
+  options.raft.pre_vote = settings.pre_vote;
   options.request_bytes_max = settings.max_request_bytes;
   options.quota_bytes = settings.quota_backend_bytes == 0 ? api::kQuotaBytesDefault : settings.quota_backend_bytes;
   if (settings.watch_progress_notify_interval.count() > 0) {
     options.watch.progress_interval = settings.watch_progress_notify_interval;
   }
+  if (settings.compaction_batch_limit > 0) options.purge_events_max = settings.compaction_batch_limit;
+  if (settings.compaction_sleep_interval.count() > 0) options.purge_pause = settings.compaction_sleep_interval;
   options.on_fatal = EndProcess;
   return options;
 }
@@ -80,6 +83,9 @@ RpcEngine::Options MakeEngineOptions(const Settings& settings, std::vector<api::
   RpcEngine::Options options;
   options.methods = std::move(methods);
   options.max_request_bytes = settings.max_request_bytes;
+  // 0 stands for no limit, as it does for etcd.
+  options.max_concurrent_streams = settings.max_concurrent_streams == 0 ? UINT32_MAX : settings.max_concurrent_streams;
+  options.metrics_detail = settings.metrics == "extensive" ? MetricsDetail::kExtensive : MetricsDetail::kBasic;
   options.keepalive_min_time = settings.grpc_keepalive_min_time;
   options.keepalive_interval = settings.grpc_keepalive_interval;
   options.keepalive_timeout = settings.grpc_keepalive_timeout;
@@ -90,16 +96,48 @@ Listener::Options MakeListenerOptions(const Settings& settings) {
   Listener::Options options;
   const auto add = [&](const std::vector<Url>& urls, ListenAddress::Serves serves) {
     for (const Url& url : urls) {
-      options.addresses.push_back({.serves = serves, .is_unix = url.is_unix(), .host = url.host, .port = url.port});
+      options.addresses.push_back({.serves = serves,
+                                   .is_unix = url.is_unix(),
+                                   .host = url.host,
+                                   .port = static_cast<uint16_t>(url.port),
+                                   .reuse_port = settings.socket_reuse_port && !url.is_unix()});
     }
   };
-  add(settings.listen_client_urls, ListenAddress::Serves::kRpcAndHttp);
+  const bool split = !settings.listen_client_http_urls.empty();
+  add(settings.listen_client_urls, split ? ListenAddress::Serves::kRpcOnly : ListenAddress::Serves::kRpcAndHttp);
+  add(settings.listen_client_http_urls, ListenAddress::Serves::kHttpOnly);
   add(settings.listen_metrics_urls, ListenAddress::Serves::kMetrics);
+  return options;
+}
+
+HttpEndpoints::Options MakeHttpOptions(const Settings& settings) {
+  HttpEndpoints::Options options;
+  options.versions = [] {
+    return HttpEndpoints::Versions{api::kServerVersion, api::kClusterVersion, api::kStorageVersion};
+  };
+  options.request_timeout = api::kRequestTimeoutBase + 2 * settings.election_timeout;
+  options.cors = settings.cors;
+  options.host_whitelist = settings.host_whitelist;
+  options.command_line = settings.command_line;
   return options;
 }
 
 std::string Describe(const ListenAddress& address) {
   return address.is_unix ? "unix://" + address.host : address.host + ":" + std::to_string(address.port);
+}
+
+std::string_view Traffic(const ListenAddress& address) {
+  switch (address.serves) {
+    case ListenAddress::Serves::kRpcAndHttp:
+      return "grpc+http";
+    case ListenAddress::Serves::kRpcOnly:
+      return "grpc";
+    case ListenAddress::Serves::kHttpOnly:
+      return "http";
+    case ListenAddress::Serves::kMetrics:
+      return "metrics";
+  }
+  return "";
 }
 
 class ComposedServer final : public Server {
@@ -112,7 +150,7 @@ class ComposedServer final : public Server {
   absl::Status OpenNode(const Settings& settings);
   absl::Status OpenFront(const Settings& settings);
   void AwaitReady();
-  void PublishFacts();
+  void PublishFacts(const Settings& settings);
 
   // In the order in which they are made; destroyed from the end.
   Metrics metrics_;
@@ -145,7 +183,7 @@ absl::Status ComposedServer::Open(const Settings& settings) {
   listener_->Start();
   for (const ListenAddress& address : listener_->addresses()) {
     LOG(INFO) << "serving insecurely; this is strongly discouraged outside of a trusted network"
-              << Field("address", Describe(address));
+              << Field("address", Describe(address)) << Field("traffic", Traffic(address));
   }
   LOG(INFO) << "ready to serve client requests" << Field("member-id", Hexadecimal(storage_->facts.identity.node_id))
             << Field("cluster-id", Hexadecimal(storage_->facts.identity.cluster_id));
@@ -184,24 +222,24 @@ absl::Status ComposedServer::OpenFront(const Settings& settings) {
   service_options.now = SteadyNow;
   services_ = std::make_unique<api::Services>(*node_, service_options);
   engine_ = StartH2Engine(MakeEngineOptions(settings, services_->Methods()), metrics_);
-  HttpEndpoints::Options http;
-  http.versions = [] {
-    return HttpEndpoints::Versions{api::kServerVersion, api::kClusterVersion, api::kStorageVersion};
-  };
   metrics_.registry.BeforeScrape([this] { node_->RefreshMetrics(); });
   CollectProcessMetrics(metrics_);
-  endpoints_ = std::make_unique<HttpEndpoints>(std::move(http), *node_, metrics_);
+  endpoints_ = std::make_unique<HttpEndpoints>(MakeHttpOptions(settings), *node_, metrics_);
   REGENT_ASSIGN_OR_RETURN(listener_, Listener::Open(MakeListenerOptions(settings), *endpoints_,
                                                     [this](int fd) { engine_->AddConnection(fd); }));
-  PublishFacts();
+  PublishFacts(settings);
   return absl::OkStatus();
 }
 
-void ComposedServer::PublishFacts() {
+void ComposedServer::PublishFacts(const Settings& settings) {
   const std::string_view cluster = api::kClusterVersion;
   metrics_.server_version.With({api::kServerVersion}).Set(1);
   metrics_.cluster_version.With({cluster.substr(0, cluster.rfind('.'))}).Set(1);
   metrics_.server_id.With({Hexadecimal(storage_->facts.identity.node_id)}).Set(1);
+  for (const FeatureGate& gate : KnownFeatureGates()) {
+    const bool enabled = settings.feature_gates.enabled(gate.name);
+    metrics_.server_feature_enabled.With({gate.name, gate.stage}).Set(enabled ? 1 : 0);
+  }
 }
 
 void ComposedServer::AwaitReady() {

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
-#include <utility>
+#include <set>
 
-#include "api/contract/status_macros.h"
-#include "server/config/duration.h"
-#include "server/config/identity.h"
+#include "server/config/option_value.h"
 #include "server/config/options.h"
 
 namespace regent::server {
@@ -16,139 +13,110 @@ namespace {
 
 constexpr std::string_view kPrefix = "ETCD_";
 
-// Accepted without a word: etcd kept them for the command lines of its first versions.
+// Accepted without a word and without effect: etcd kept them for the command lines of its first versions. All of them
+// may stand alone.
 constexpr auto kIgnored = std::to_array<std::string_view>(
     {"cluster-active-size", "cluster-remove-delay", "cluster-sync-interval", "config", "force", "max-result-buffer",
      "max-retry-attempts", "peer-heartbeat-interval", "peer-election-timeout", "retry-interval", "snapshot", "v", "vv",
      "test.coverprofile", "test.outputdir"});
-constexpr auto kIgnoredSwitches = std::to_array<std::string_view>({"force", "snapshot", "v", "vv"});
 
-// Variables with the prefix that are no options and no mistakes.
-constexpr auto kSpecialVariables = std::to_array<std::string_view>({"ETCD_UNSUPPORTED_ARCH", "ETCD_VERIFY"});
-
-template <typename Table>
-bool Contains(const Table& table, std::string_view name) {
-  return std::find(table.begin(), table.end(), name) != table.end();
-}
-
-template <typename T>
-absl::Status ParseNumber(std::string_view text, T& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size()) return absl::OkStatus();
-  return absl::InvalidArgumentError("\"" + std::string(text) + "\" is not a whole number in range");
-}
-
-absl::StatusOr<bool> ParseBool(std::string_view text) {
-  if (Contains(std::to_array<std::string_view>({"1", "t", "T", "true", "TRUE", "True"}), text)) return true;
-  if (Contains(std::to_array<std::string_view>({"0", "f", "F", "false", "FALSE", "False"}), text)) return false;
-  return absl::InvalidArgumentError("\"" + std::string(text) + "\" is neither true nor false");
-}
-
-// Writes the text of one value to its place in the settings.
-struct Setter {
-  Settings& settings;
-  std::string_view text;
-
-  absl::Status operator()(std::monostate) const { return absl::OkStatus(); }
-  absl::Status operator()(std::string Settings::*member) const {
-    settings.*member = std::string(text);
-    return absl::OkStatus();
-  }
-  absl::Status operator()(bool Settings::*member) const {
-    REGENT_ASSIGN_OR_RETURN(settings.*member, ParseBool(text));
-    return absl::OkStatus();
-  }
-  absl::Status operator()(int64_t Settings::*member) const { return ParseNumber(text, settings.*member); }
-  absl::Status operator()(uint64_t Settings::*member) const { return ParseNumber(text, settings.*member); }
-  absl::Status operator()(std::chrono::milliseconds Settings::*member) const {
-    uint32_t milliseconds = 0;
-    REGENT_RETURN_IF_ERROR(ParseNumber(text, milliseconds));
-    settings.*member = std::chrono::milliseconds(milliseconds);
-    return absl::OkStatus();
-  }
-  absl::Status operator()(std::chrono::nanoseconds Settings::*member) const {
-    REGENT_ASSIGN_OR_RETURN(settings.*member, ParseDuration(text));
-    return absl::OkStatus();
-  }
-  absl::Status operator()(std::vector<Url> Settings::*member) const {
-    if (text.empty()) {
-      (settings.*member).clear();
-      return absl::OkStatus();
-    }
-    REGENT_ASSIGN_OR_RETURN(settings.*member, ParseUrls(text));
-    return absl::OkStatus();
-  }
-};
-
-// Sets one option, called `shown` ("--name" or "ETCD_NAME") in messages.
-std::optional<UsageError> Set(const Option& option, const std::string& shown, std::string_view value,
-                              ParsedFlags& flags) {
-  if (option.support == Option::Support::kRefused) {
-    return UsageError{UsageError::kBadValue, shown + " is not supported by this version of regent: " +
-                                                 std::string(option.help) + "; remove it to start the server"};
-  }
-  if (absl::Status set = std::visit(Setter{flags.settings, value}, option.target); !set.ok()) {
-    return UsageError{UsageError::kBadValue, "invalid value for " + shown + ": " + std::string(set.message())};
-  }
-  if (option.support == Option::Support::kNotActive) flags.not_active.push_back(shown);
-  flags.given.emplace(option.name);
-  return std::nullopt;
-}
+bool IsIgnored(std::string_view name) { return std::find(kIgnored.begin(), kIgnored.end(), name) != kIgnored.end(); }
 
 struct Word {
   std::string name;
   std::optional<std::string> value;  // what stands behind "="
 };
 
-// "--name=value", "-name": nullopt for anything that does not start with a dash.
+// "--name=value", "-name": nullopt for what begins with no dash, and for a dash alone. A name may be empty or wrong.
 std::optional<Word> SplitFlag(const std::string& argument) {
-  size_t dashes = 0;
-  while (dashes < 2 && dashes < argument.size() && argument[dashes] == '-') ++dashes;
-  if (dashes == 0 || dashes == argument.size()) return std::nullopt;
-  const size_t equals = argument.find('=');
+  if (argument.size() < 2 || argument[0] != '-') return std::nullopt;
+  const size_t dashes = argument[1] == '-' ? 2 : 1;
+  const size_t equals = argument.find('=', dashes);
   Word word{argument.substr(dashes, equals == std::string::npos ? equals : equals - dashes), std::nullopt};
   if (equals != std::string::npos) word.value = argument.substr(equals + 1);
   return word;
 }
 
+UsageError Usage(std::string message) { return {UsageError::kUsage, std::move(message)}; }
+UsageError Leftover(const std::string& word) { return {UsageError::kBadValue, "\"" + word + "\" is not a valid flag"}; }
+
+// Go's flag package words these.
+std::optional<UsageError> SetFromWord(const Option& option, const std::string& value, ParsedFlags& flags) {
+  const std::string name(option.name);
+  const absl::Status set = SetValue(option, value, flags.settings);
+  if (set.ok()) {
+    flags.given.insert_or_assign(name, GivenValue{"--" + name, NormalValue(option, value, flags.settings)});
+    return std::nullopt;
+  }
+  const std::string why(set.message());
+  if (IsSwitch(option)) return Usage("invalid boolean value \"" + value + "\" for -" + name + ": " + why);
+  return Usage("invalid value \"" + value + "\" for flag -" + name + ": " + why);
+}
+
 std::optional<UsageError> ParseArguments(const std::vector<std::string>& arguments, ParsedFlags& flags) {
   for (size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == "--")
+      return i + 1 < arguments.size() ? std::optional(Leftover(arguments[i + 1])) : std::nullopt;
     std::optional<Word> word = SplitFlag(arguments[i]);
-    if (!word) return UsageError{UsageError::kBadValue, "\"" + arguments[i] + "\" is not a valid flag"};
-    if (word->name == "h") word->name = "help";
+    if (!word) return Leftover(arguments[i]);
+    if (word->name.empty() || word->name[0] == '-' || word->name[0] == '=') {
+      return Usage("bad flag syntax: " + arguments[i]);
+    }
+    if (word->name == "h" || word->name == "help") {
+      flags.help = true;
+      return std::nullopt;
+    }
+    if (IsIgnored(word->name)) {
+      flags.given.insert_or_assign(word->name, GivenValue{"--" + word->name, ""});
+      continue;
+    }
     const Option* option = FindOption(word->name);
-    const bool ignored = option == nullptr && Contains(kIgnored, word->name);
-    if (option == nullptr && !ignored) {
-      return UsageError{UsageError::kUnknownFlag, "flag provided but not defined: -" + word->name};
+    if (option == nullptr) return Usage("flag provided but not defined: -" + word->name);
+    if (!word->value && !IsSwitch(*option) && i + 1 == arguments.size()) {
+      return Usage("flag needs an argument: -" + word->name);
     }
-    const bool is_switch = ignored ? Contains(kIgnoredSwitches, word->name) : IsSwitch(*option);
-    if (!word->value && !is_switch && i + 1 == arguments.size()) {
-      return UsageError{UsageError::kUnknownFlag, "flag needs an argument: -" + word->name};
-    }
-    if (!word->value) word->value = is_switch ? "true" : arguments[++i];
-    if (ignored) continue;
-    if (auto error = Set(*option, "--" + word->name, *word->value, flags)) return error;
+    if (!word->value) word->value = IsSwitch(*option) ? "true" : arguments[++i];
+    if (auto error = SetFromWord(*option, *word->value, flags)) return error;
   }
   return std::nullopt;
 }
 
-std::optional<UsageError> ParseEnvironment(const std::map<std::string, std::string>& environment, ParsedFlags& flags) {
-  std::set<std::string> known(kSpecialVariables.begin(), kSpecialVariables.end());
-  const std::set<std::string, std::less<>> on_command_line = flags.given;
+std::vector<std::string_view> NamesWithVariables() {
+  std::vector<std::string_view> names(kIgnored.begin(), kIgnored.end());
   for (const Option& option : Options()) {
-    const std::string name = EnvironmentName(option);
-    // ETCD_VERSION is what images call the version that they ship; it is no option there.
-    if (name == "ETCD_VERSION" || name == "ETCD_HELP") continue;
-    known.insert(name);
-    const auto found = environment.find(name);
-    if (found == environment.end() || found->second.empty()) continue;
-    if (on_command_line.contains(option.name)) {
+    // ETCD_VERSION is what images call the version that they ship: a warning, as for every unknown name.
+    if (option.name != "version") names.push_back(option.name);
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::optional<UsageError> ParseEnvironment(const std::map<std::string, std::string>& environment, ParsedFlags& flags) {
+  std::set<std::string> known;
+  std::vector<std::pair<std::string_view, std::string>> set;  // option, variable
+  for (const std::string_view name : NamesWithVariables()) {
+    const std::string variable = EnvironmentName(name);
+    known.insert(variable);
+    const auto found = environment.find(variable);
+    if (found == environment.end()) continue;
+    if (flags.given.contains(name)) {
       return UsageError{UsageError::kBadValue,
                         "conflicting environment variable is shadowed by corresponding command-line flag (either unset "
-                        "environment variable or disable flag)): " +
-                            name};
+                        "environment variable or disable flag))",
+                        variable};
     }
-    if (auto error = Set(option, name, found->second, flags)) return error;
+    if (!found->second.empty()) set.emplace_back(name, variable);
+  }
+  for (const auto& [name, variable] : set) {
+    const std::string& value = environment.at(variable);
+    flags.used_environment.emplace_back(variable, value);
+    const Option* option = FindOption(name);
+    if (option == nullptr) continue;  // ignored
+    if (const absl::Status status = SetValue(*option, value, flags.settings); !status.ok()) {
+      return UsageError{UsageError::kBadValue,
+                        "invalid value \"" + value + "\" for " + variable + ": " + std::string(status.message())};
+    }
+    flags.given.emplace(name, GivenValue{variable, NormalValue(*option, value, flags.settings)});
   }
   for (const auto& [name, value] : environment) {
     if (name.starts_with(kPrefix) && !known.contains(name)) flags.unknown_environment.push_back(name + "=" + value);
@@ -156,99 +124,37 @@ std::optional<UsageError> ParseEnvironment(const std::map<std::string, std::stri
   return std::nullopt;
 }
 
-absl::Status CheckTiming(const Settings& settings) {
-  const auto heartbeat = settings.heartbeat_interval;
-  const auto election = settings.election_timeout;
-  if (heartbeat.count() <= 0)
-    return absl::InvalidArgumentError("--heartbeat-interval must be more than 0 (milliseconds)");
-  if (election < 5 * heartbeat) {
-    return absl::InvalidArgumentError("--election-timeout " + std::to_string(election.count()) +
-                                      " must be at least five times --heartbeat-interval " +
-                                      std::to_string(heartbeat.count()));
-  }
-  if (election > std::chrono::milliseconds(50'000)) {
-    return absl::InvalidArgumentError("--election-timeout " + std::to_string(election.count()) +
-                                      " is too long: at most 50000 (milliseconds)");
-  }
-  const auto progress = settings.watch_progress_notify_interval;
-  if (progress.count() != 0 && progress < std::chrono::milliseconds(100)) {
-    return absl::InvalidArgumentError("--watch-progress-notify-interval " + FormatDuration(progress) +
-                                      " is too short: at least 100ms");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckListeners(const ParsedFlags& flags) {
-  const Settings& settings = flags.settings;
-  const std::pair<std::string_view, const std::vector<Url>*> lists[] = {
-      {"--listen-client-urls", &settings.listen_client_urls},
-      {"--listen-peer-urls", &settings.listen_peer_urls},
-      {"--listen-metrics-urls", &settings.listen_metrics_urls}};
-  for (const auto& [name, urls] : lists) {
-    for (const Url& url : *urls) {
-      if (url.is_secure()) {
-        return absl::InvalidArgumentError(std::string(name) + " has " + url.text +
-                                          ", but TLS is not supported by this version of regent; use http or unix");
-      }
-      if (absl::Status host = CheckListenHost(url); !host.ok()) {
-        return absl::InvalidArgumentError(std::string(name) + ": " + std::string(host.message()));
-      }
-    }
-  }
-  if (settings.listen_client_urls.empty())
-    return absl::InvalidArgumentError("--listen-client-urls is empty: no client could be served");
-  if (flags.given.contains("listen-client-urls") && !flags.given.contains("advertise-client-urls")) {
-    return absl::InvalidArgumentError(
-        "--advertise-client-urls is required when --listen-client-urls is set explicitly");
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckInitialCluster(const Settings& settings) {
-  if (settings.initial_cluster.empty()) return absl::OkStatus();
-  REGENT_ASSIGN_OR_RETURN(std::vector<BootstrapMember> members, ParseInitialCluster(settings.initial_cluster));
-  if (members.size() > 1) {
-    return absl::InvalidArgumentError(
-        "--initial-cluster names " + std::to_string(members.size()) +
-        " members; clusters of several members are not supported by this version of regent");
-  }
-  if (members[0].name != settings.name) {
-    return absl::InvalidArgumentError("couldn't find local name \"" + settings.name +
-                                      "\" in the initial cluster configuration \"" + settings.initial_cluster + "\"");
-  }
-  std::vector<std::string> advertised;
-  for (const Url& url : settings.initial_advertise_peer_urls) advertised.push_back(url.text);
-  std::sort(advertised.begin(), advertised.end());
-  std::sort(members[0].peer_urls.begin(), members[0].peer_urls.end());
-  if (advertised != members[0].peer_urls) {
-    return absl::InvalidArgumentError("--initial-cluster \"" + settings.initial_cluster +
-                                      "\" does not match --initial-advertise-peer-urls \"" +
-                                      JoinUrls(settings.initial_advertise_peer_urls) + "\"");
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
-std::variant<ParsedFlags, UsageError> ParseFlags(const std::vector<std::string>& arguments,
-                                                 const std::map<std::string, std::string>& environment) {
+FlagsOrError ParseFlags(const std::vector<std::string>& arguments,
+                        const std::map<std::string, std::string>& environment) {
   ParsedFlags flags;
   if (auto error = ParseArguments(arguments, flags)) return *error;
-  if (flags.settings.help || flags.settings.version) return flags;
+  if (flags.help || flags.settings.version) return flags;
+  std::string& config_file = flags.settings.config_file;
+  if (config_file.empty()) {
+    const auto variable = environment.find("ETCD_CONFIG_FILE");
+    if (variable != environment.end()) config_file = variable->second;
+  }
+  if (!config_file.empty()) return flags;
   if (auto error = ParseEnvironment(environment, flags)) return *error;
   return flags;
 }
 
-absl::Status ValidateSettings(const ParsedFlags& flags) {
-  constexpr auto kLevels =
-      std::to_array<std::string_view>({"debug", "info", "warn", "error", "panic", "fatal", "dpanic"});
-  if (!Contains(kLevels, flags.settings.log_level)) {
-    return absl::InvalidArgumentError("--log-level \"" + flags.settings.log_level +
-                                      "\" is not one of debug, info, warn, error, panic, fatal");
+std::vector<WithoutEffect> FindWithoutEffect(const ParsedFlags& flags) {
+  const Settings defaults;
+  std::vector<WithoutEffect> found;
+  for (const auto& [name, value] : flags.given) {
+    const Option* option = FindOption(name);
+    if (option == nullptr || option->support != Option::Support::kNotActive) continue;
+    if (value.normal == FormatValue(*option, defaults)) continue;
+    found.push_back({value.shown, option->why.empty() ? "it is not active yet" : std::string(option->why)});
   }
-  REGENT_RETURN_IF_ERROR(CheckTiming(flags.settings));
-  REGENT_RETURN_IF_ERROR(CheckListeners(flags));
-  return CheckInitialCluster(flags.settings);
+  for (const FeatureGate& gate : KnownFeatureGates()) {
+    if (flags.settings.feature_gates.enabled(gate.name) == gate.by_default) continue;
+    found.push_back({"feature gate " + std::string(gate.name), std::string(gate.why_without_effect)});
+  }
+  return found;
 }
 
 }  // namespace regent::server

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "server/config/url.h"
+
 namespace regent::server {
 namespace {
 
@@ -23,17 +25,17 @@ absl::StatusOr<std::vector<BootstrapMember>> ParseInitialCluster(std::string_vie
     const size_t comma = text.find(',');
     const std::string_view part = text.substr(0, comma);
     text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
-    const size_t equals = part.find('=');
-    if (equals == std::string_view::npos || equals == 0 || equals + 1 == part.size()) {
-      return absl::InvalidArgumentError("--initial-cluster has the part \"" + std::string(part) +
-                                        "\", which is not of the form name=URL");
-    }
+    const size_t equals = std::min(part.find('='), part.size());
+    if (part.empty()) continue;
     const std::string name(part.substr(0, equals));
+    const absl::StatusOr<Url> url = ParseUrl(part.substr(std::min(equals + 1, part.size())));
+    if (!url.ok()) {
+      return absl::InvalidArgumentError("error setting up initial cluster: " + std::string(url.status().message()));
+    }
     auto member = std::find_if(members.begin(), members.end(), [&](const auto& m) { return m.name == name; });
     if (member == members.end()) member = members.insert(members.end(), BootstrapMember{name, {}});
-    member->peer_urls.emplace_back(part.substr(equals + 1));
+    member->peer_urls.push_back(url->text);
   }
-  if (members.empty()) return absl::InvalidArgumentError("--initial-cluster is empty");
   return members;
 }
 

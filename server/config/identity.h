@@ -16,7 +16,7 @@ struct BootstrapMember {
   std::vector<std::string> peer_urls;  // as written
 };
 
-// "name=url,name=url,…": a name given several times has several URLs.
+// "name=url,name=url,…": a name given several times has several URLs. Errors have etcd's texts.
 absl::StatusOr<std::vector<BootstrapMember>> ParseInitialCluster(std::string_view text);
 
 // The first eight bytes, big-endian, of SHA-1 over the sorted peer URLs and the cluster token.

@@ -4,8 +4,6 @@
 #include <array>
 #include <cctype>
 
-#include "server/config/duration.h"
-
 namespace regent::server {
 namespace {
 
@@ -16,185 +14,209 @@ constexpr auto kRefused = Support::kRefused;
 
 constexpr std::string_view kMember = "Member";
 constexpr std::string_view kClustering = "Clustering";
-constexpr std::string_view kLimits = "Limits and timing";
+constexpr std::string_view kSecurity = "Security";
+constexpr std::string_view kAuthentication = "Auth";
+constexpr std::string_view kMonitoring = "Profiling and Monitoring";
 constexpr std::string_view kLogging = "Logging";
+constexpr std::string_view kTracing = "Distributed tracing";
+constexpr std::string_view kFeatures = "Features";
 constexpr std::string_view kNotYet = "Without effect yet";
+constexpr std::string_view kUnsafe = "Unsafe feature";
 constexpr std::string_view kOther = "Other";
 
-// A refused option: its help says which part of the server is missing.
-constexpr Option Refused(std::string_view name, std::string_view missing) {
-  return {name, "", kRefused, std::monostate(), missing, false};
-}
-constexpr Option RefusedSwitch(std::string_view name, std::string_view missing) {
-  return {name, "", kRefused, std::monostate(), missing, true};
-}
+constexpr Unread kText{};
+constexpr Unread kOff{Form::kSwitch, "false"};
+constexpr Unread kOn{Form::kSwitch, "true"};
+constexpr Unread Number(std::string_view by_default) { return {Form::kUnsigned, by_default}; }
+constexpr Unread Time(std::string_view by_default) { return {Form::kDuration, by_default}; }
 
-constexpr std::string_view kTls = "TLS is not there yet";
-constexpr std::string_view kPeers = "clusters of several members are not there yet";
-constexpr std::string_view kDiscovery = "discovery of members is not there yet";
-constexpr std::string_view kAuth = "authentication is not there yet";
-constexpr std::string_view kTuning = "this tuning knob is not there yet";
-constexpr std::string_view kLogs = "this way of logging is not there yet";
-constexpr std::string_view kTracing = "tracing is not there yet";
-constexpr std::string_view kHttp = "this part of the HTTP surface is not there yet";
-constexpr std::string_view kChecks = "background checks between members are not there yet";
+constexpr std::string_view kNoTls = "TLS is not there yet";
+constexpr std::string_view kNoDiscovery = "discovery of members is not there yet";
+constexpr std::string_view kNoAuth = "authentication is not there yet";
+constexpr std::string_view kNoPeers = "clusters of several members are not there yet";
+constexpr std::string_view kNoChanges = "changes of members are not there yet";
+constexpr std::string_view kNoTracing = "distributed tracing is not there yet";
+constexpr std::string_view kOtherStore = "the store is not bbolt; it gathers what one turn of the apply loop has";
+constexpr std::string_view kOtherLog = "the log frees its own segments once the store has flushed what they hold";
 
 constexpr auto kTable = std::to_array<Option>({
     {"name", kMember, kActive, &Settings::name, "Name of this member, for people."},
     {"data-dir", kMember, kActive, &Settings::data_dir, "Folder of the log and the store; \"<name>.etcd\" when empty."},
-    {"listen-client-urls", kMember, kActive, &Settings::listen_client_urls,
-     "Where clients are served, gRPC and HTTP/1.1 on one port; http://HOST:PORT or unix://PATH, comma-separated."},
-    {"advertise-client-urls", kMember, kActive, &Settings::advertise_client_urls,
-     "The client URLs that members and clients are told; needed when --listen-client-urls is given."},
-    {"listen-peer-urls", kMember, kActive, &Settings::listen_peer_urls,
-     "Where other members are served; a single node opens no such port."},
-    {"listen-metrics-urls", kMember, kActive, &Settings::listen_metrics_urls,
-     "Further listeners for /metrics, /health, /livez and /readyz alone."},
+    {"wal-dir", kMember, kActive, &Settings::wal_dir, "Folder of the log alone; beside the store when empty."},
+    {"snapshot-count", kMember, kNotActive, Number("10000"), "Entries after which etcd takes a snapshot.", kOtherLog},
     {"heartbeat-interval", kMember, kActive, &Settings::heartbeat_interval, "Milliseconds between heartbeats."},
     {"election-timeout", kMember, kActive, &Settings::election_timeout,
      "Milliseconds without a leader before an election; at least five heartbeats, at most 50000."},
+    {"initial-election-tick-advance", kMember, kNotActive, kOn, "Whether the first election comes early.",
+     "a node alone elects itself at once"},
+    {"listen-peer-urls", kMember, kActive, &Settings::listen_peer_urls,
+     "Where other members are served; a single node opens no such port."},
+    {"listen-client-urls", kMember, kActive, &Settings::listen_client_urls,
+     "Where clients are served, gRPC and HTTP/1.1 on one port; http://HOST:PORT or unix://PATH, comma-separated."},
+    {"listen-client-http-urls", kMember, kActive, &Settings::listen_client_http_urls,
+     "Where clients are served HTTP/1.1 alone; --listen-client-urls then serve gRPC alone."},
+    {"max-snapshots", kMember, kNotActive, Number("5"), "Snapshot files that etcd keeps.", kOtherLog},
+    {"max-wals", kMember, kNotActive, Number("5"), "Log files that etcd keeps.", kOtherLog},
+    {"memory-mlock", kMember, kNotActive, kOff, "Whether etcd's pages stay in memory.",
+     "what the store has in memory is bounded by its cache; turn swap off instead"},
+    {"backend-bbolt-freelist-type", kMember, kNotActive, Unread{Form::kText, "map"}, "How bbolt lists its free pages.",
+     kOtherStore},
+    {"backend-batch-interval", kMember, kNotActive, Time("0s"), "How long bbolt gathers a batch.", kOtherStore},
+    {"backend-batch-limit", kMember, kNotActive, Unread{Form::kSigned, "0"}, "How large bbolt's batches are.",
+     kOtherStore},
+    {"max-txn-ops", kMember, kActive, &Settings::max_txn_ops, "Operations that a transaction may have."},
+    {"max-request-bytes", kMember, kActive, &Settings::max_request_bytes, "Size that a request may have."},
+    {"max-concurrent-streams", kMember, kActive, &Settings::max_concurrent_streams,
+     "Streams that one connection may have open at a time."},
+    {"grpc-keepalive-min-time", kMember, kActive, &Settings::grpc_keepalive_min_time,
+     "A client that pings more often than this is disconnected."},
+    {"grpc-keepalive-interval", kMember, kActive, &Settings::grpc_keepalive_interval,
+     "How often the server pings an idle connection; 0 never."},
+    {"grpc-keepalive-timeout", kMember, kActive, &Settings::grpc_keepalive_timeout,
+     "How long the server waits for the answer to its ping."},
+    {"socket-reuse-port", kMember, kActive, &Settings::socket_reuse_port,
+     "Whether listeners set SO_REUSEPORT: several processes on one port."},
+    {"socket-reuse-address", kMember, kActive, &Settings::socket_reuse_address,
+     "Whether listeners set SO_REUSEADDR; they do so in any case."},
+    {"enable-grpc-gateway", kMember, kNotActive, kOn, "Whether gRPC is offered as JSON over HTTP.",
+     "the JSON gateway is not there yet"},
+    {"raft-read-timeout", kMember, kNotActive, Time("5s"), "How long a read from another member may take.", kNoPeers},
+    {"raft-write-timeout", kMember, kNotActive, Time("5s"), "How long a write to another member may take.", kNoPeers},
+    {"feature-gates", kMember, kActive, &Settings::feature_gates,
+     "Switches of etcd's experimental features, NAME=true|false, comma-separated."},
+
     {"initial-advertise-peer-urls", kClustering, kActive, &Settings::initial_advertise_peer_urls,
      "The peer URLs of this member when the cluster is made; the member id is derived from them."},
     {"initial-cluster", kClustering, kActive, &Settings::initial_cluster,
      "The members when the cluster is made, name=URL, comma-separated; one member so far."},
+    {"initial-cluster-state", kClustering, kActive, &Settings::initial_cluster_state,
+     "Whether the cluster is made (new) or joined (existing, not there yet); of no effect once there is data.", "",
+     "new,existing"},
     {"initial-cluster-token", kClustering, kActive, &Settings::initial_cluster_token,
      "Distinguishes clusters made with the same URLs; part of the ids."},
-    {"max-txn-ops", kLimits, kActive, &Settings::max_txn_ops, "Operations that a transaction may have."},
-    {"max-request-bytes", kLimits, kActive, &Settings::max_request_bytes, "Size that a request may have."},
-    {"grpc-keepalive-min-time", kLimits, kActive, &Settings::grpc_keepalive_min_time,
-     "A client that pings more often than this is disconnected."},
-    {"grpc-keepalive-interval", kLimits, kActive, &Settings::grpc_keepalive_interval,
-     "How often the server pings an idle connection; 0 never."},
-    {"grpc-keepalive-timeout", kLimits, kActive, &Settings::grpc_keepalive_timeout,
-     "How long the server waits for the answer to its ping."},
-    {"watch-progress-notify-interval", kLimits, kActive, &Settings::watch_progress_notify_interval,
-     "How often idle watches that asked for it are told the revision; 0 is ten minutes, 100ms the least."},
+    {"advertise-client-urls", kClustering, kActive, &Settings::advertise_client_urls,
+     "The client URLs that members and clients are told; needed when --listen-client-urls is given."},
+    {"discovery-token", kClustering, kRefused, kText, "Token of the cluster at the discovery service.", kNoDiscovery},
+    {"discovery-endpoints", kClustering, kRefused, kText, "Endpoints of the discovery service.", kNoDiscovery},
+    {"discovery-dial-timeout", kClustering, kRefused, Time("2s"), "How long connecting to it may take.", kNoDiscovery},
+    {"discovery-request-timeout", kClustering, kRefused, Time("5s"), "How long a request to it may take.",
+     kNoDiscovery},
+    {"discovery-keepalive-time", kClustering, kRefused, Time("2s"), "How often it is pinged.", kNoDiscovery},
+    {"discovery-keepalive-timeout", kClustering, kRefused, Time("6s"), "How long its answer may take.", kNoDiscovery},
+    {"discovery-insecure-transport", kClustering, kRefused, kOn, "Whether it is asked without TLS.", kNoDiscovery},
+    {"discovery-insecure-skip-tls-verify", kClustering, kRefused, kOff, "Whether its certificate is not checked.",
+     kNoDiscovery},
+    {"discovery-cert", kClustering, kRefused, kText, "Certificate to show to it.", kNoDiscovery},
+    {"discovery-key", kClustering, kRefused, kText, "Key of that certificate.", kNoDiscovery},
+    {"discovery-cacert", kClustering, kRefused, kText, "Authorities that may sign its certificate.", kNoDiscovery},
+    {"discovery-user", kClustering, kRefused, kText, "User to be at it.", kNoDiscovery},
+    {"discovery-password", kClustering, kRefused, kText, "Password of that user.", kNoDiscovery},
+    {"discovery-fallback", kClustering, kRefused, Unread{Form::kText, "exit"}, "What happens when discovery fails.",
+     "v2 proxy is deprecated, and --discovery-fallback can't be configured as \"proxy\"", "exit,proxy"},
+    {"discovery-srv", kClustering, kRefused, kText, "Domain whose SRV records name the members.", kNoDiscovery},
+    {"discovery-srv-name", kClustering, kRefused, kText, "Suffix of the service's name there.", kNoDiscovery},
+    {"strict-reconfig-check", kClustering, kNotActive, &Settings::strict_reconfig_check,
+     "Whether a change of members that would lose the quorum is refused.", kNoChanges},
+    {"pre-vote", kClustering, kActive, &Settings::pre_vote,
+     "Whether a member asks before it campaigns, so that one that comes back disturbs nobody."},
+    {"v2-deprecation", kClustering, kNotActive, Unread{Form::kText, ""}, "Phase of the removal of etcd's v2 store.",
+     "there is no v2 store", "write-only,write-only-skip-check,write-only-drop-data,gone"},
+
+    {"cert-file", kSecurity, kRefused, kText, "Certificate that clients are shown.", kNoTls},
+    {"key-file", kSecurity, kRefused, kText, "Key of that certificate.", kNoTls},
+    {"client-cert-auth", kSecurity, kRefused, kOff, "Whether clients must have a certificate.", kNoTls},
+    {"client-cert-file", kSecurity, kRefused, kText, "Certificate to show as a client.", kNoTls},
+    {"client-key-file", kSecurity, kRefused, kText, "Key of that certificate.", kNoTls},
+    {"client-crl-file", kSecurity, kRefused, kText, "Revoked certificates of clients.", kNoTls},
+    {"client-cert-allowed-hostname", kSecurity, kRefused, kText, "Hosts that certificates of clients may name.",
+     kNoTls},
+    {"trusted-ca-file", kSecurity, kRefused, kText, "Authorities that may sign certificates of clients.", kNoTls},
+    {"auto-tls", kSecurity, kRefused, kOff, "Whether a certificate for clients is made.", kNoTls},
+    {"peer-cert-file", kSecurity, kRefused, kText, "Certificate that other members are shown.", kNoTls},
+    {"peer-key-file", kSecurity, kRefused, kText, "Key of that certificate.", kNoTls},
+    {"peer-client-cert-auth", kSecurity, kRefused, kOff, "Whether other members must have a certificate.", kNoTls},
+    {"peer-client-cert-file", kSecurity, kRefused, kText, "Certificate to show as a client of other members.", kNoTls},
+    {"peer-client-key-file", kSecurity, kRefused, kText, "Key of that certificate.", kNoTls},
+    {"peer-trusted-ca-file", kSecurity, kRefused, kText, "Authorities that may sign certificates of members.", kNoTls},
+    {"peer-cert-allowed-cn", kSecurity, kRefused, kText, "Common names that certificates of members may have.", kNoTls},
+    {"peer-cert-allowed-hostname", kSecurity, kRefused, kText, "Hosts that certificates of members may name.", kNoTls},
+    {"peer-auto-tls", kSecurity, kRefused, kOff, "Whether a certificate for members is made.", kNoTls},
+    {"self-signed-cert-validity", kSecurity, kRefused, Number("1"), "Years that such certificates are valid.", kNoTls},
+    {"peer-crl-file", kSecurity, kRefused, kText, "Revoked certificates of members.", kNoTls},
+    {"peer-skip-client-san-verification", kSecurity, kRefused, kOff,
+     "Whether the host in certificates of members is not checked.", kNoTls},
+    {"cipher-suites", kSecurity, kRefused, kText, "Cipher suites of TLS.", kNoTls},
+    {"tls-min-version", kSecurity, kRefused, Unread{Form::kText, "TLS1.2"}, "Oldest version of TLS.", kNoTls},
+    {"tls-max-version", kSecurity, kRefused, kText, "Newest version of TLS.", kNoTls},
+    {"cors", kSecurity, kActive, &Settings::cors, "Origins whose pages may ask over HTTP; * for all."},
+    {"host-whitelist", kSecurity, kActive, &Settings::host_whitelist,
+     "Hosts that HTTP requests without TLS may name in their Host header; * for all."},
+
+    {"auth-token", kAuthentication, kRefused, Unread{Form::kText, "simple"}, "Kind of the tokens of users.",
+     "other tokens than \"simple\" are not there yet"},
+    {"bcrypt-cost", kAuthentication, kNotActive, Number("10"), "Cost of hashing a password.", kNoAuth},
+    {"auth-token-ttl", kAuthentication, kNotActive, Number("300"), "Seconds that a token is valid.", kNoAuth},
+
+    {"enable-pprof", kMonitoring, kNotActive, kOff, "Whether Go's profiles are served.",
+     "this is no Go program; profile it with perf"},
+    {"metrics", kMonitoring, kActive, &Settings::metrics,
+     "\"extensive\" adds a histogram of how long RPCs take; anything else is basic."},
+    {"listen-metrics-urls", kMonitoring, kActive, &Settings::listen_metrics_urls,
+     "Further listeners for /metrics, /health, /livez and /readyz alone."},
+
+    {"logger", kLogging, kActive, &Settings::logger, "Only \"zap\": structured lines."},
+    {"log-outputs", kLogging, kActive, &Settings::log_outputs,
+     "default, stderr, stdout, systemd/journal (as stderr) or paths of files, comma-separated."},
     {"log-level", kLogging, kActive, &Settings::log_level, "debug, info, warn, error, panic or fatal."},
+    {"log-format", kLogging, kActive, &Settings::log_format, "json or console."},
+    {"enable-log-rotation", kLogging, kActive, &Settings::enable_log_rotation,
+     "Whether the one file among --log-outputs is moved away when it is large."},
+    {"log-rotation-config-json", kLogging, kActive, &Settings::log_rotation_config_json,
+     "When and how: megabytes, days and number of files kept (0: no limit), times in their names, compression."},
+    {"warning-unary-request-duration", kLogging, kActive, &Settings::warning_unary_request_duration,
+     "A request that takes longer is logged."},
+
+    {"enable-distributed-tracing", kTracing, kRefused, kOff, "Whether spans are sent to a collector.", kNoTracing},
+    {"distributed-tracing-address", kTracing, kNotActive, Unread{Form::kText, "localhost:4317"}, "The collector.",
+     kNoTracing},
+    {"distributed-tracing-service-name", kTracing, kNotActive, Unread{Form::kText, "etcd"}, "Name of the service.",
+     kNoTracing},
+    {"distributed-tracing-instance-id", kTracing, kNotActive, kText, "Name of this instance.", kNoTracing},
+    {"distributed-tracing-sampling-rate", kTracing, kNotActive, Unread{Form::kSigned, "0"},
+     "Spans of a million that are sent.", kNoTracing},
+
+    {"corrupt-check-time", kFeatures, kNotActive, Time("0s"), "How often members compare their stores.", kNoPeers},
+    {"compact-hash-check-time", kFeatures, kNotActive, &Settings::compact_hash_check_time,
+     "How often the leader compares the hashes of compactions.", kNoPeers},
+    {"compaction-batch-limit", kFeatures, kActive, &Settings::compaction_batch_limit,
+     "Revisions that a slice of a compaction removes; 0 for the node's own measure."},
+    {"compaction-sleep-interval", kFeatures, kActive, &Settings::compaction_sleep_interval,
+     "Pause between such slices; 0 for the node's own measure."},
+    {"watch-progress-notify-interval", kFeatures, kActive, &Settings::watch_progress_notify_interval,
+     "How often idle watches that asked for it are told the revision; 0 is ten minutes, 100ms the least."},
+    {"warning-apply-duration", kFeatures, kActive, &Settings::warning_apply_duration,
+     "An entry whose apply takes longer is logged."},
+    {"bootstrap-defrag-threshold-megabytes", kFeatures, kNotActive, Number("0"),
+     "What a defragmentation at the start must free for etcd to do it.", "the store frees its space by itself"},
+    {"max-learners", kFeatures, kNotActive, &Settings::max_learners, "Learners that a cluster may have.", kNoChanges},
+    {"downgrade-check-time", kFeatures, kNotActive, Time("5s"), "How often the state of a downgrade is looked at.",
+     "downgrades are not there yet"},
+    {"snapshot-catchup-entries", kFeatures, kNotActive, Number("5000"), "Entries kept for members that are behind.",
+     kNoPeers},
+
+    {"force-new-cluster", kUnsafe, kRefused, kOff, "Make a cluster of one member from this member's data.",
+     "disaster recovery of a cluster is not there yet"},
     {"quota-backend-bytes", kNotYet, kNotActive, &Settings::quota_backend_bytes,
      "Size of the store that raises the NOSPACE alarm."},
     {"auto-compaction-mode", kNotYet, kNotActive, &Settings::auto_compaction_mode, "periodic or revision."},
     {"auto-compaction-retention", kNotYet, kNotActive, &Settings::auto_compaction_retention,
      "How much history automatic compaction keeps; 0 turns it off."},
     {"unsafe-no-fsync", kNotYet, kNotActive, &Settings::unsafe_no_fsync, "For tests alone: do not wait for the disk."},
-    {"help", kOther, kActive, &Settings::help, "Print this text."},
+    {"config-file", kOther, kActive, &Settings::config_file,
+     "YAML or JSON file with the flags' names as keys; all other flags and variables are then ignored. Durations are "
+     "nanoseconds there."},
     {"version", kOther, kActive, &Settings::version, "Print the version."},
-    Refused("wal-dir", "a folder of its own for the log is not there yet"),
-    Refused("listen-client-http-urls", "a client listener for HTTP alone is not there yet"),
-    Refused("max-snapshots", kTuning),
-    Refused("max-wals", kTuning),
-    Refused("snapshot-count", kPeers),
-    Refused("snapshot-catchup-entries", kPeers),
-    RefusedSwitch("initial-election-tick-advance", kTuning),
-    Refused("backend-bbolt-freelist-type", kTuning),
-    Refused("backend-batch-interval", kTuning),
-    Refused("backend-batch-limit", kTuning),
-    RefusedSwitch("socket-reuse-port", kTuning),
-    RefusedSwitch("socket-reuse-address", kTuning),
-    Refused("max-concurrent-streams", kTuning),
-    Refused("raft-read-timeout", kPeers),
-    Refused("raft-write-timeout", kPeers),
-    Refused("discovery", kDiscovery),
-    Refused("discovery-proxy", kDiscovery),
-    Refused("discovery-endpoints", kDiscovery),
-    Refused("discovery-token", kDiscovery),
-    Refused("discovery-dial-timeout", kDiscovery),
-    Refused("discovery-request-timeout", kDiscovery),
-    Refused("discovery-keepalive-time", kDiscovery),
-    Refused("discovery-keepalive-timeout", kDiscovery),
-    RefusedSwitch("discovery-insecure-transport", kDiscovery),
-    RefusedSwitch("discovery-insecure-skip-tls-verify", kDiscovery),
-    Refused("discovery-cert", kDiscovery),
-    Refused("discovery-key", kDiscovery),
-    Refused("discovery-cacert", kDiscovery),
-    Refused("discovery-user", kDiscovery),
-    Refused("discovery-password", kDiscovery),
-    Refused("discovery-srv", kDiscovery),
-    Refused("discovery-srv-name", kDiscovery),
-    Refused("discovery-fallback", kDiscovery),
-    RefusedSwitch("strict-reconfig-check", kPeers),
-    RefusedSwitch("pre-vote", kPeers),
-    Refused("cert-file", kTls),
-    Refused("key-file", kTls),
-    Refused("client-cert-file", kTls),
-    Refused("client-key-file", kTls),
-    RefusedSwitch("client-cert-auth", kTls),
-    Refused("client-crl-file", kTls),
-    Refused("client-cert-allowed-hostname", kTls),
-    Refused("trusted-ca-file", kTls),
-    RefusedSwitch("auto-tls", kTls),
-    Refused("peer-cert-file", kTls),
-    Refused("peer-key-file", kTls),
-    Refused("peer-client-cert-file", kTls),
-    Refused("peer-client-key-file", kTls),
-    RefusedSwitch("peer-client-cert-auth", kTls),
-    Refused("peer-trusted-ca-file", kTls),
-    RefusedSwitch("peer-auto-tls", kTls),
-    Refused("self-signed-cert-validity", kTls),
-    Refused("peer-crl-file", kTls),
-    Refused("peer-cert-allowed-cn", kTls),
-    Refused("peer-cert-allowed-hostname", kTls),
-    Refused("cipher-suites", kTls),
-    RefusedSwitch("peer-skip-client-san-verification", kTls),
-    Refused("tls-min-version", kTls),
-    Refused("tls-max-version", kTls),
-    Refused("cors", kHttp),
-    Refused("host-whitelist", kHttp),
-    Refused("logger", kLogs),
-    Refused("log-outputs", kLogs),
-    Refused("log-format", kLogs),
-    RefusedSwitch("enable-log-rotation", kLogs),
-    Refused("log-rotation-config-json", kLogs),
-    RefusedSwitch("enable-pprof", kHttp),
-    Refused("metrics", kHttp),
-    RefusedSwitch("enable-distributed-tracing", kTracing),
-    Refused("distributed-tracing-address", kTracing),
-    Refused("distributed-tracing-service-name", kTracing),
-    Refused("distributed-tracing-instance-id", kTracing),
-    Refused("distributed-tracing-sampling-rate", kTracing),
-    Refused("auth-token", kAuth),
-    Refused("bcrypt-cost", kAuth),
-    Refused("auth-token-ttl", kAuth),
-    RefusedSwitch("enable-grpc-gateway", kHttp),
-    Refused("corrupt-check-time", kChecks),
-    Refused("compact-hash-check-time", kChecks),
-    Refused("compaction-batch-limit", kTuning),
-    Refused("compaction-sleep-interval", kTuning),
-    Refused("downgrade-check-time", kPeers),
-    Refused("warning-apply-duration", kLogs),
-    Refused("warning-unary-request-duration", kLogs),
-    RefusedSwitch("memory-mlock", kTuning),
-    Refused("bootstrap-defrag-threshold-megabytes", kTuning),
-    Refused("max-learners", kPeers),
-    RefusedSwitch("force-new-cluster", "disaster recovery of a cluster is not there yet"),
-    Refused("initial-cluster-state", kPeers),
-    Refused("feature-gates", "feature gates are not there yet"),
-    Refused("config-file", "configuration files are not there yet"),
-    Refused("v2-deprecation", "the v2 store does not exist here"),
 });
-
-struct Formatter {
-  const Settings& settings;
-  std::string operator()(std::monostate) const { return ""; }
-  std::string operator()(std::string Settings::*member) const { return settings.*member; }
-  std::string operator()(bool Settings::*member) const { return settings.*member ? "true" : "false"; }
-  std::string operator()(int64_t Settings::*member) const { return std::to_string(settings.*member); }
-  std::string operator()(uint64_t Settings::*member) const { return std::to_string(settings.*member); }
-  std::string operator()(std::chrono::milliseconds Settings::*member) const {
-    return std::to_string((settings.*member).count());
-  }
-  std::string operator()(std::chrono::nanoseconds Settings::*member) const { return FormatDuration(settings.*member); }
-  std::string operator()(std::vector<Url> Settings::*member) const { return JoinUrls(settings.*member); }
-};
-
-void AppendGroup(std::string_view group, const Settings& defaults, std::string& text) {
-  text += "\n" + std::string(group) + ":\n";
-  for (const Option& option : kTable) {
-    if (option.group != group) continue;
-    text += "  --" + std::string(option.name);
-    if (!IsSwitch(option)) text += " '" + FormatValue(option, defaults) + "'";
-    text += "\n    " + std::string(option.help) + "\n";
-  }
-}
 
 }  // namespace
 
@@ -206,46 +228,17 @@ const Option* FindOption(std::string_view name) {
 }
 
 bool IsSwitch(const Option& option) {
-  return option.is_switch || std::holds_alternative<bool Settings::*>(option.target);
+  const auto* unread = std::get_if<Unread>(&option.target);
+  return (unread != nullptr && unread->form == Form::kSwitch) ||
+         std::holds_alternative<bool Settings::*>(option.target);
 }
 
-std::string FormatValue(const Option& option, const Settings& settings) {
-  return std::visit(Formatter{settings}, option.target);
-}
-
-std::string EnvironmentName(const Option& option) {
-  std::string name = "ETCD_";
-  for (const char c : option.name) {
-    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+std::string EnvironmentName(std::string_view name) {
+  std::string variable = "ETCD_";
+  for (const char c : name) {
+    variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   }
-  return name;
-}
-
-std::string HelpText() {
-  const Settings defaults;
-  std::string text =
-      "Usage:\n"
-      "  regent [flags]      start a server (also when started under the name etcd)\n"
-      "  regent --version    print the version\n"
-      "  regent --help       print this text\n"
-      "\n"
-      "Every flag can be given as a variable: --data-dir as ETCD_DATA_DIR. Both at once is an error.\n"
-      "Lists are comma-separated; durations are written 300ms, 5s, 1h30m.\n";
-  for (const std::string_view group : {kMember, kClustering, kLimits, kLogging, kNotYet, kOther}) {
-    AppendGroup(group, defaults, text);
-  }
-  text += "\nKnown from etcd and refused, because what they ask for is not there yet:\n ";
-  size_t column = 1;
-  for (const Option& option : kTable) {
-    if (option.support != kRefused) continue;
-    if (column + option.name.size() + 3 > 110) {
-      text += "\n ";
-      column = 1;
-    }
-    text += " --" + std::string(option.name);
-    column += option.name.size() + 3;
-  }
-  return text + "\n";
+  return variable;
 }
 
 }  // namespace regent::server

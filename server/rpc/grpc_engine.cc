@@ -93,6 +93,7 @@ class GrpcCall final : public api::Call, public std::enable_shared_from_this<Grp
   // Set at the acceptance, then read only.
   ServedMethod* method_ = nullptr;
   api::MonotonicTime deadline_ = api::MonotonicTime::max();
+  api::MonotonicTime started_at_;  // for the counters
 
   std::unique_ptr<api::StreamHandler> handler_;  // T's
   std::atomic<size_t> unsent_bytes_{0};
@@ -218,7 +219,7 @@ void GrpcCall::OnRequest(bool ok) {
   deadline_ = ToMonotonicTime(context_->raw_deadline());
   method_ = home_.methods().Find(context_->method());
   if (method_ == nullptr) return Finish(home_.methods().UnknownMethodError(context_->method()));
-  method_->counters.Started();
+  started_at_ = method_->counters.Started();
   if (!is_unary()) handler_ = method_->method.stream(HandlersReference());
   StartRead();
 }
@@ -371,7 +372,7 @@ void GrpcCall::Release() {
     result = result_.value_or(late ? absl::StatusCode::kDeadlineExceeded : absl::StatusCode::kCancelled);
   }
   unsent_bytes_.store(0, std::memory_order_relaxed);
-  if (method_ != nullptr) method_->counters.Handled(result);
+  if (method_ != nullptr) method_->counters.Handled(result, started_at_);
   if (handler_ != nullptr) {
     handler_->OnDone();
     handler_.reset();
@@ -414,7 +415,7 @@ void SetTransportLimits(const RpcEngine::Options& options, grpc::ServerBuilder& 
 class GenericGrpcEngine final : public RpcEngine {
  public:
   GenericGrpcEngine(Options options, Metrics& metrics)
-      : options_(std::move(options)), methods_(std::move(options_.methods), metrics) {}
+      : options_(std::move(options)), methods_(std::move(options_.methods), metrics, options_.metrics_detail) {}
 
   ~GenericGrpcEngine() override { CHECK(server_ == nullptr) << "destroyed before Shutdown"; }
 

@@ -340,7 +340,7 @@ void H2Connection::OnHeadersComplete(H2Stream& stream) {
 }
 
 void H2Connection::OpenCall(H2Stream& stream) {
-  stream.method->counters.Started();
+  stream.started_at = stream.method->counters.Started();
   const bool is_unary = stream.method->method.kind == api::Method::Kind::kUnary;
   if (!is_unary) stream.unsent = std::make_shared<std::atomic<size_t>>(0);
   stream.call = std::make_shared<H2Call>(environment_.outbox, H2Call::Facts{.key = {id_, stream.id},
@@ -485,7 +485,7 @@ void H2Connection::OnStreamClosed(H2Stream& stream, uint32_t) {
 }
 
 void H2Connection::Release(H2Stream& stream, absl::StatusCode result) {
-  if (stream.method != nullptr) stream.method->counters.Handled(result);
+  if (stream.method != nullptr) stream.method->counters.Handled(result, stream.started_at);
   if (stream.deadline != MonotonicTime::max()) --streams_with_deadline_;
   partial_bytes_ -= stream.reader.buffered_bytes();
   if (stream.open != nullptr) {

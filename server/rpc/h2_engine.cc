@@ -14,7 +14,7 @@ namespace {
 class H2Engine final : public RpcEngine {
  public:
   H2Engine(Options options, Metrics& metrics)
-      : options_(std::move(options)), methods_(std::move(options_.methods), metrics) {
+      : options_(std::move(options)), methods_(std::move(options_.methods), metrics, options_.metrics_detail) {
     CHECK_GT(options_.threads, 0);
     for (int i = 0; i < options_.threads; ++i) workers_.push_back(std::make_shared<H2Worker>(options_, methods_));
     for (const std::shared_ptr<H2Worker>& worker : workers_) worker->Start();

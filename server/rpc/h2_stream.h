@@ -49,6 +49,7 @@ struct H2Stream {
   size_t header_bytes = 0;
 
   // The call, once the headers are complete.
+  api::MonotonicTime started_at;  // for the counters
   ServedMethod* method = nullptr;
   api::MonotonicTime deadline = api::MonotonicTime::max();
   std::shared_ptr<api::Call> call;   // of a unary call, until its request is complete

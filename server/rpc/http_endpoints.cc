@@ -1,5 +1,6 @@
 #include "server/rpc/http_endpoints.h"
 
+#include <glog/logging.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -27,10 +28,6 @@ std::string_view HostName(std::string_view host) {
   return host.substr(0, host.rfind(':'));
 }
 
-bool IsUnder(std::string_view path, std::string_view root) {
-  return path == root || (path.size() > root.size() && path.substr(0, root.size()) == root && path[root.size()] == '/');
-}
-
 std::string JsonString(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -40,15 +37,29 @@ std::string JsonString(std::string_view text) {
   return out + '"';
 }
 
+// etcd's words; tools show them to people.
+std::string UnservedHost(const std::string& host) {
+  return "\netcd received your request, but the Host header was unrecognized.\n\n"
+         "To fix this, choose one of the following options:\n"
+         "- Enable TLS, then any HTTPS request will be allowed.\n"
+         "- Add the hostname you want to use to the whitelist in settings.\n"
+         "  - e.g. etcd --host-whitelist " +
+         JsonString(host) +
+         "\n\nThis requirement has been added to help prevent \"DNS Rebinding\" attacks (CVE-2018-5702).\n";
+}
+
+bool IsUnder(std::string_view path, std::string_view root) {
+  return path == root || (path.size() > root.size() && path.substr(0, root.size()) == root && path[root.size()] == '/');
+}
+
 }  // namespace
 
 void HttpEndpoints::Handle(const HttpRequest& request, Scope scope, Done done) {
   if (scope == Scope::kMetrics) return Route(request, scope, std::move(done));
   if (!HostAllowed(request)) {
     const std::string host(HostName(request.Header("host").value_or("")));
-    // The words warn of DNS rebinding (CVE-2018-5702).
-    return done(HttpResponse::Text(421, "The request's Host header names a host that is not served: " + host +
-                                            "\nUse TLS, or allow the host with --host-whitelist \"" + host + "\"."));
+    LOG_EVERY_N(WARNING, 100) << "rejecting HTTP request to prevent DNS rebinding attacks; its host is " << host;
+    return done(HttpResponse::Text(421, UnservedHost(host)));
   }
   HttpResponse cors;
   AddCors(request, cors);

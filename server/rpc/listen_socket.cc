@@ -11,12 +11,14 @@
 #include <cstring>
 #include <utility>
 
+#include "server/runtime/system_error.h"
+
 namespace regent::server {
 namespace {
 
 absl::Status ListenError(const ListenAddress& address, const char* step, int error) {
   return absl::UnavailableError(std::string("listen ") + (address.is_unix ? "unix " : "tcp ") + ToText(address) + ": " +
-                                step + ": " + std::strerror(error));
+                                step + ": " + SystemError(error));
 }
 
 // A socket address of any family with its true length.
@@ -78,6 +80,7 @@ absl::StatusOr<OwnedFd> BindAndListen(SocketAddress socket_address, const Listen
   if (fd.get() < 0) return ListenError(address, "socket", errno);
   const int on = 1, off = 0;
   if (!address.is_unix) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (address.reuse_port) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (socket_address.family() == AF_INET6 && address.host.empty()) {
     setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   }

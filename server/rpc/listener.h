@@ -30,6 +30,7 @@ struct ListenAddress {
   bool is_unix = false;
   std::string host;   // an IP address without brackets, "localhost", or empty for all interfaces; of unix: the path
   uint16_t port = 0;  // 0: a free one
+  bool reuse_port = false;  // other processes may listen on the port, if they say so too
 };
 
 class Listener {

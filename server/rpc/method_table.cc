@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "server/runtime/clock.h"
+
 namespace regent::server {
 namespace {
 
@@ -47,7 +49,7 @@ Counter& One(Family<Counter>& family, const Labels& labels) {
 
 }  // namespace
 
-RpcCounters::RpcCounters(const api::Method& method, Metrics& metrics)
+RpcCounters::RpcCounters(const api::Method& method, Metrics& metrics, MetricsDetail detail)
     : started_(One(metrics.grpc_server_started_total, Labels(method))),
       received_(One(metrics.grpc_server_msg_received_total, Labels(method))),
       sent_(One(metrics.grpc_server_msg_sent_total, Labels(method))),
@@ -58,17 +60,27 @@ RpcCounters::RpcCounters(const api::Method& method, Metrics& metrics)
     handled_[code] = &metrics.grpc_server_handled_total.With(
         {kCodeNames[code], labels.path.method, labels.path.service, labels.type});
   }
+  if (detail == MetricsDetail::kExtensive) {
+    handling_seconds_ =
+        &metrics.grpc_server_handling_seconds.With({labels.path.method, labels.path.service, labels.type});
+  }
 }
 
-void RpcCounters::Handled(absl::StatusCode code) {
+std::chrono::steady_clock::time_point RpcCounters::Started() {
+  started_.Increment();
+  return handling_seconds_ == nullptr ? std::chrono::steady_clock::time_point() : SteadyNow();
+}
+
+void RpcCounters::Handled(absl::StatusCode code, std::chrono::steady_clock::time_point started_at) {
+  if (handling_seconds_ != nullptr) handling_seconds_->Observe(SteadyNow() - started_at);
   const size_t index = static_cast<size_t>(code);
   handled_[index < kCodes ? index : static_cast<size_t>(absl::StatusCode::kUnknown)]->Increment();
 }
 
-MethodTable::MethodTable(std::vector<api::Method> methods, Metrics& metrics) {
+MethodTable::MethodTable(std::vector<api::Method> methods, Metrics& metrics, MetricsDetail detail) {
   for (api::Method& method : methods) {
     const std::string path = method.path;
-    const RpcCounters counters(method, metrics);
+    const RpcCounters counters(method, metrics, detail);
     CHECK(methods_.emplace(path, ServedMethod{std::move(method), counters}).second) << "served twice: " << path;
     services_.insert(SplitRpcPath(path).service);
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <set>
 #include <string>
@@ -15,12 +16,16 @@
 
 namespace regent::server {
 
+// Whether it is measured how long RPCs take.
+enum class MetricsDetail { kBasic, kExtensive };
+
 class RpcCounters {
  public:
   // Makes every series of the method, at zero. `metrics` must outlive the counters.
-  RpcCounters(const api::Method& method, Metrics& metrics);
+  RpcCounters(const api::Method& method, Metrics& metrics, MetricsDetail detail);
 
-  void Started() { started_.Increment(); }
+  // When the call began, to be given to Handled; nothing where time is not measured.
+  std::chrono::steady_clock::time_point Started();
   void Received(size_t message_bytes) {
     received_.Increment();
     received_bytes_.Increment(message_bytes);
@@ -29,7 +34,7 @@ class RpcCounters {
     sent_.Increment();
     sent_bytes_.Increment(message_bytes);
   }
-  void Handled(absl::StatusCode code);
+  void Handled(absl::StatusCode code, std::chrono::steady_clock::time_point started_at);
 
  private:
   static constexpr size_t kCodes = 17;  // OK to UNAUTHENTICATED
@@ -39,6 +44,7 @@ class RpcCounters {
   Counter& received_bytes_;
   Counter& sent_bytes_;
   std::array<Counter*, kCodes> handled_;
+  Histogram* handling_seconds_ = nullptr;  // with extensive metrics
 };
 
 struct ServedMethod {
@@ -49,7 +55,7 @@ struct ServedMethod {
 // Built before the engine starts, then read only, on any thread.
 class MethodTable {
  public:
-  MethodTable(std::vector<api::Method> methods, Metrics& metrics);
+  MethodTable(std::vector<api::Method> methods, Metrics& metrics, MetricsDetail detail);
 
   // The method of "/package.Service/Method"; null: there is none.
   ServedMethod* Find(const std::string& path);

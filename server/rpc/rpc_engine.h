@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "api/service/call.h"
+#include "server/rpc/method_table.h"
 
 namespace regent::server {
 
@@ -33,6 +34,7 @@ class RpcEngine {
         std::chrono::seconds(5);                                          // a client that pings more often is sent away
     std::chrono::nanoseconds keepalive_interval = std::chrono::hours(2);  // of the server's own pings; 0: none
     std::chrono::nanoseconds keepalive_timeout = std::chrono::seconds(20);  // of their answer
+    MetricsDetail metrics_detail = MetricsDetail::kBasic;
     int threads = 1;
   };
 

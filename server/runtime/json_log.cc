@@ -1,49 +1,10 @@
 #include "server/runtime/json_log.h"
 
-#include <unistd.h>
-
 #include <array>
 #include <cstdio>
-#include <ctime>
 
 namespace regent::server {
 namespace {
-
-// Fields travel through glog's text behind characters that JSON strings never contain.
-constexpr char kFieldStart = '\x1e';
-constexpr char kFieldValue = '\x1f';
-
-std::string_view LevelName(google::LogSeverity severity) {
-  constexpr std::array<std::string_view, 4> kNames = {"info", "warn", "error", "fatal"};
-  return kNames.at(static_cast<size_t>(severity));
-}
-
-google::LogSeverity LeastSeverity(std::string_view level) {
-  if (level == "warn") return google::GLOG_WARNING;
-  if (level == "error") return google::GLOG_ERROR;
-  if (level == "panic" || level == "dpanic" || level == "fatal") return google::GLOG_FATAL;
-  return google::GLOG_INFO;
-}
-
-std::string Timestamp(const google::LogMessageTime& time) {
-  const time_t seconds = time.timestamp();
-  tm utc{};
-  gmtime_r(&seconds, &utc);
-  std::array<char, 64> text{};
-  const size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-  std::snprintf(text.data() + length, text.size() - length, ".%06dZ", time.usec());
-  return text.data();
-}
-
-// The path as written in the source tree, without what stands before it on the build machine.
-std::string_view Caller(std::string_view full_filename) {
-  for (const std::string_view root : {"/server/", "/storage/", "/raft/", "/api/"}) {
-    const size_t at = full_filename.rfind(root);
-    if (at != std::string_view::npos) return full_filename.substr(at + 1);
-  }
-  const size_t slash = full_filename.rfind('/');
-  return slash == std::string_view::npos ? full_filename : full_filename.substr(slash + 1);
-}
 
 // The length of the valid UTF-8 sequence at the front of `text`, 0 if there is none.
 size_t SequenceLength(std::string_view text) {
@@ -58,18 +19,6 @@ size_t SequenceLength(std::string_view text) {
     if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
   }
   return length;
-}
-
-void AppendFields(std::string_view fields, std::string& line) {
-  while (!fields.empty()) {
-    fields.remove_prefix(1);  // kFieldStart
-    const size_t end = fields.find(kFieldStart);
-    const std::string_view field = fields.substr(0, end);
-    fields.remove_prefix(end == std::string_view::npos ? fields.size() : end);
-    const size_t value = field.find(kFieldValue);
-    if (value == std::string_view::npos) continue;
-    line += "," + JsonString(field.substr(0, value)) + ":" + std::string(field.substr(value + 1));
-  }
 }
 
 }  // namespace
@@ -102,34 +51,6 @@ std::string JsonString(std::string_view text) {
 
 std::ostream& operator<<(std::ostream& out, const Field& field) {
   return out << kFieldStart << field.key_ << kFieldValue << field.json_;
-}
-
-JsonLog::JsonLog(std::string_view level) : least_(LeastSeverity(level)) {
-  google::InitGoogleLogging("regent");
-  FLAGS_stderrthreshold = google::NUM_SEVERITIES;
-  for (google::LogSeverity severity = 0; severity < google::NUM_SEVERITIES; ++severity) {
-    google::SetLogDestination(severity, "");
-  }
-  google::AddLogSink(this);
-}
-
-JsonLog::~JsonLog() {
-  google::RemoveLogSink(this);
-  google::ShutdownGoogleLogging();
-}
-
-void JsonLog::send(google::LogSeverity severity, const char* full_filename, const char* /*base_filename*/, int line,
-                   const google::LogMessageTime& time, const char* message, size_t message_length) {
-  if (severity < least_) return;
-  const std::string_view text(message, message_length);
-  const size_t fields = std::min(text.find(kFieldStart), text.size());
-  std::string json = "{\"level\":\"" + std::string(LevelName(severity)) + "\",\"ts\":\"" + Timestamp(time) +
-                     "\",\"caller\":" + JsonString(std::string(Caller(full_filename)) + ":" + std::to_string(line)) +
-                     ",\"msg\":" + JsonString(text.substr(0, fields));
-  AppendFields(text.substr(fields), json);
-  json += "}\n";
-  // One write: lines of several threads do not mix. There is nowhere to report a failure to.
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, json.data(), json.size());
 }
 
 }  // namespace regent::server

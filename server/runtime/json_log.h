@@ -1,5 +1,4 @@
-// Log lines in etcd's format: one JSON object a line on stderr, {"level","ts","caller","msg", fields…}. Code logs
-// through glog; this sink formats. Structured values are streamed as fields:
+// How code logs: through glog, with structured values streamed as fields. server_log.h formats and writes the lines.
 //
 //   LOG(INFO) << "ready to serve client requests" << Field("address", address);
 //   {"level":"info","ts":"2026-01-02T03:04:05.678901Z","caller":"server/server.cc:42","msg":"ready …","address":"…"}
@@ -13,6 +12,10 @@
 #include <string_view>
 
 namespace regent::server {
+
+// Fields travel through glog's text behind characters that JSON strings never contain.
+inline constexpr char kFieldStart = '\x1e';
+inline constexpr char kFieldValue = '\x1f';
 
 // A JSON string with quotes, escaped; bytes that are not valid UTF-8 become U+FFFD.
 std::string JsonString(std::string_view text);
@@ -31,22 +34,6 @@ class Field {
  private:
   std::string key_;
   std::string json_;
-};
-
-// The sink. One object for the life of the process, made by main before anything logs; it is the only output of glog.
-class JsonLog : public google::LogSink {
- public:
-  // `level`: debug, info, warn, error, panic, fatal; lines below it are dropped.
-  explicit JsonLog(std::string_view level);
-  ~JsonLog() override;
-  JsonLog(const JsonLog&) = delete;
-  JsonLog& operator=(const JsonLog&) = delete;
-
-  void send(google::LogSeverity severity, const char* full_filename, const char* base_filename, int line,
-            const google::LogMessageTime& time, const char* message, size_t message_length) override;
-
- private:
-  google::LogSeverity least_;
 };
 
 }  // namespace regent::server

@@ -244,6 +244,12 @@ struct Metrics {
       registry, "grpc_server_msg_received_total", "Messages received.", {"grpc_method", "grpc_service", "grpc_type"}};
   Family<Counter> grpc_server_msg_sent_total{
       registry, "grpc_server_msg_sent_total", "Messages sent.", {"grpc_method", "grpc_service", "grpc_type"}};
+  // With --metrics=extensive only; it has no member otherwise.
+  Family<Histogram> grpc_server_handling_seconds{registry,
+                                                 "grpc_server_handling_seconds",
+                                                 "How long an RPC took, from its acceptance to its end.",
+                                                 {"grpc_method", "grpc_service", "grpc_type"},
+                                                 std::vector<double>{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}};
 
   // ---- the process (server/runtime/metrics_process.h fills them in)
   // --------------------------------------------------

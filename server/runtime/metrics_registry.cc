@@ -15,6 +15,11 @@ Histogram::Histogram(Buckets buckets) {
   counts_ = std::make_unique<std::atomic<uint64_t>[]>(upper_bounds_.size() + 1);
 }
 
+Histogram::Histogram(std::vector<double> upper_bounds) : upper_bounds_(std::move(upper_bounds)) {
+  CHECK(std::is_sorted(upper_bounds_.begin(), upper_bounds_.end())) << upper_bounds_.size() << " bounds";
+  counts_ = std::make_unique<std::atomic<uint64_t>[]>(upper_bounds_.size() + 1);
+}
+
 void Histogram::Observe(double value) {
   const auto bound = std::lower_bound(upper_bounds_.begin(), upper_bounds_.end(), value);
   counts_[static_cast<size_t>(bound - upper_bounds_.begin())].fetch_add(1, std::memory_order_relaxed);

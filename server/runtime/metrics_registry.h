@@ -59,6 +59,7 @@ class Histogram {
  public:
   static constexpr std::string_view kType = "histogram";
   explicit Histogram(Buckets buckets);
+  explicit Histogram(std::vector<double> upper_bounds);  // ascending
   void Observe(double value);
   void Observe(std::chrono::steady_clock::duration duration) {
     Observe(std::chrono::duration<double>(duration).count());

@@ -11,12 +11,16 @@ TEST(DurationTest, ReadsGoDurations) {
   EXPECT_EQ(*ParseDuration("300ms"), nanoseconds(300'000'000));
   EXPECT_EQ(*ParseDuration("1h30m"), nanoseconds(std::chrono::minutes(90)));
   EXPECT_EQ(*ParseDuration("1.5s"), nanoseconds(1'500'000'000));
+  EXPECT_EQ(*ParseDuration(".5s"), nanoseconds(500'000'000));
+  EXPECT_EQ(*ParseDuration("1.000000001s"), nanoseconds(1'000'000'001));
+  EXPECT_EQ(*ParseDuration("9223372036854775807ns"), nanoseconds(INT64_MAX));
   EXPECT_EQ(*ParseDuration("0"), nanoseconds(0));
   EXPECT_EQ(*ParseDuration("-2s"), nanoseconds(-2'000'000'000));
 }
 
 TEST(DurationTest, RefusesWhatIsNone) {
-  for (const char* text : {"", "5", "s", "5x", "1..5s", "5s5", "99999999999999999h", "-"}) {
+  for (const char* text : {"", "5", "s", "5x", "1..5s", "5s5", "99999999999999999h", "9223372036854775808ns",
+                           "9223372036s9999999999ns", ".s", "-"}) {
     EXPECT_FALSE(ParseDuration(text).ok()) << text;
   }
 }

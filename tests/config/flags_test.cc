@@ -3,26 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/config/option_value.h"
 #include "server/config/options.h"
+#include "tests/config/parse_flags.h"
 
 namespace regent::server {
 namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using Environment = std::map<std::string, std::string>;
-
-ParsedFlags Parse(const std::vector<std::string>& arguments, const Environment& environment = {}) {
-  auto parsed = ParseFlags(arguments, environment);
-  if (auto* error = std::get_if<UsageError>(&parsed)) ADD_FAILURE() << error->message;
-  return std::holds_alternative<ParsedFlags>(parsed) ? std::get<ParsedFlags>(parsed) : ParsedFlags();
-}
-
-UsageError Refusal(const std::vector<std::string>& arguments, const Environment& environment = {}) {
-  auto parsed = ParseFlags(arguments, environment);
-  EXPECT_TRUE(std::holds_alternative<UsageError>(parsed));
-  return std::holds_alternative<UsageError>(parsed) ? std::get<UsageError>(parsed) : UsageError();
-}
+using testing::IsEmpty;
+using testing::Pair;
 
 TEST(FlagsTest, OneDashAndTwoDashesAndBothWaysOfGivingAValueMeanTheSame) {
   for (const std::vector<std::string>& arguments :
@@ -35,101 +26,165 @@ TEST(FlagsTest, TheLastOfARepeatedFlagWins) { EXPECT_EQ(Parse({"--name=a", "--na
 
 TEST(FlagsTest, ASwitchStandsAloneAndDoesNotTakeTheNextWord) {
   EXPECT_TRUE(Parse({"--unsafe-no-fsync"}).settings.unsafe_no_fsync);
-  EXPECT_FALSE(Parse({"--unsafe-no-fsync=false"}).settings.unsafe_no_fsync);
+  EXPECT_FALSE(Parse({"--pre-vote=false"}).settings.pre_vote);
   EXPECT_THAT(Refusal({"--unsafe-no-fsync", "true"}).message, HasSubstr("\"true\" is not a valid flag"));
 }
 
-TEST(FlagsTest, AnUnknownFlagHasExitCodeTwoAndIsNamed) {
-  const UsageError error = Refusal({"--no-such-flag=1"});
-  EXPECT_EQ(error.exit_code, 2);
-  EXPECT_THAT(error.message, HasSubstr("no-such-flag"));
-}
-
-TEST(FlagsTest, ALeftoverWordHasExitCodeOne) { EXPECT_EQ(Refusal({"server"}).exit_code, 1); }
-
-TEST(FlagsTest, AFlagWithoutItsValueIsNamed) { EXPECT_THAT(Refusal({"--name"}).message, HasSubstr("-name")); }
-
-TEST(FlagsTest, EveryRefusedOptionNamesItselfAsFlagAndAsVariable) {
-  int refused = 0;
-  for (const Option& option : Options()) {
-    if (option.support != Option::Support::kRefused) continue;
-    ++refused;
-    const std::string name(option.name);
-    EXPECT_THAT(Refusal({"--" + name + "=1"}).message, HasSubstr("--" + name + " is not supported"));
-    EXPECT_THAT(Refusal({}, {{EnvironmentName(option), "1"}}).message, HasSubstr(EnvironmentName(option)));
-  }
-  EXPECT_GT(refused, 80);
-}
-
-TEST(FlagsTest, AVariableSetsWhatTheCommandLineLeavesOut) {
-  EXPECT_EQ(Parse({}, {{"ETCD_DATA_DIR", "/data"}}).settings.data_dir, "/data");
-}
-
-TEST(FlagsTest, FlagAndVariableAtOnceAreAnError) {
-  const UsageError error = Refusal({"--name=a"}, {{"ETCD_NAME", "b"}});
-  EXPECT_EQ(error.exit_code, 1);
-  EXPECT_THAT(error.message, HasSubstr("conflicting environment variable is shadowed"));
-}
-
-TEST(FlagsTest, AnUnknownVariableIsOnlyReported) {
-  const ParsedFlags flags = Parse({}, {{"ETCD_ENABLE_V2", "false"}, {"ETCD_VERSION", "3.5.0"}, {"HOME", "/"}});
-  EXPECT_THAT(flags.unknown_environment, ElementsAre("ETCD_ENABLE_V2=false", "ETCD_VERSION=3.5.0"));
-}
-
-TEST(FlagsTest, OptionsWithoutEffectAreParsedAndReported) {
-  const ParsedFlags flags = Parse({"--quota-backend-bytes", "8589934592", "--auto-compaction-retention=1"});
-  EXPECT_EQ(flags.settings.quota_backend_bytes, 8589934592);
-  EXPECT_THAT(flags.not_active, ElementsAre("--quota-backend-bytes", "--auto-compaction-retention"));
-}
-
-TEST(FlagsTest, ABadValueNamesFlagAndValue) {
-  const std::string message = Refusal({"--max-txn-ops=many"}).message;
-  EXPECT_THAT(message, HasSubstr("--max-txn-ops"));
-  EXPECT_THAT(message, HasSubstr("many"));
-}
-
-TEST(FlagsTest, HelpNamesEveryOption) {
-  const std::string help = HelpText();
-  for (const Option& option : Options()) EXPECT_THAT(help, HasSubstr("--" + std::string(option.name)));
-}
-
-struct Invalid {
+struct BadWords {
   std::vector<std::string> arguments;
+  int exit_code;
   std::string message;
 };
 
-class ValidationTest : public testing::TestWithParam<Invalid> {};
+class BadWordsTest : public testing::TestWithParam<BadWords> {};
 
-TEST_P(ValidationTest, IsRefusedWithASentence) {
-  const absl::Status status = ValidateSettings(Parse(GetParam().arguments));
-  EXPECT_THAT(std::string(status.message()), HasSubstr(GetParam().message));
+// Texts and exit codes are those of a real etcd 3.7.3; tests/conformance/commandline compares with one.
+TEST_P(BadWordsTest, AreRefusedAsEtcdDoes) {
+  const UsageError error = Refusal(GetParam().arguments);
+  EXPECT_EQ(error.exit_code, GetParam().exit_code);
+  EXPECT_EQ(error.message, GetParam().message);
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    All, ValidationTest,
+    All, BadWordsTest,
     testing::Values(
-        Invalid{{"--election-timeout=400"}, "at least five times"}, Invalid{{"--election-timeout=60000"}, "too long"},
-        Invalid{{"--heartbeat-interval=0"}, "more than 0"},
-        Invalid{{"--listen-client-urls=http://127.0.0.1:1"}, "--advertise-client-urls is required"},
-        Invalid{{"--listen-client-urls=http://example.org:1", "--advertise-client-urls=http://a:1"}, "example.org"},
-        Invalid{{"--listen-client-urls=https://127.0.0.1:1", "--advertise-client-urls=http://a:1"}, "TLS"},
-        Invalid{{"--listen-metrics-urls=https://127.0.0.1:1"}, "TLS"},
-        Invalid{{"--initial-cluster=a=http://localhost:2380"}, "couldn't find local name"},
-        Invalid{{"--initial-cluster=default=http://localhost:2380,b=http://b:2380"}, "several members"},
-        Invalid{{"--initial-cluster=default=http://other:2380"}, "does not match"},
-        Invalid{{"--log-level=loud"}, "loud"}, Invalid{{"--watch-progress-notify-interval=5ms"}, "too short"}));
+        BadWords{{"--no-such=1"}, 2, "flag provided but not defined: -no-such"},
+        BadWords{{"--discovery=x"}, 2, "flag provided but not defined: -discovery"},
+        BadWords{{"--experimental-initial-corrupt-check"},
+                 2,
+                 "flag provided but not defined: -experimental-initial-corrupt-check"},
+        BadWords{{"server"}, 1, "\"server\" is not a valid flag"}, BadWords{{"-"}, 1, "\"-\" is not a valid flag"},
+        BadWords{{"--", "x"}, 1, "\"x\" is not a valid flag"}, BadWords{{"---name=a"}, 2, "bad flag syntax: ---name=a"},
+        BadWords{{"--=x"}, 2, "bad flag syntax: --=x"}, BadWords{{"-=x"}, 2, "bad flag syntax: -=x"},
+        BadWords{{"--name"}, 2, "flag needs an argument: -name"},
+        BadWords{{"--max-txn-ops=many"}, 2, "invalid value \"many\" for flag -max-txn-ops: parse error"},
+        BadWords{{"--max-txn-ops=99999999999999999999999"},
+                 2,
+                 "invalid value \"99999999999999999999999\" for flag -max-txn-ops: value out of range"},
+        BadWords{{"--pre-vote=maybe"}, 2, "invalid boolean value \"maybe\" for -pre-vote: parse error"},
+        BadWords{{"--client-cert-auth=maybe"}, 2, "invalid boolean value \"maybe\" for -client-cert-auth: parse error"},
+        BadWords{{"--max-wals=x"}, 2, "invalid value \"x\" for flag -max-wals: parse error"},
+        BadWords{
+            {"--grpc-keepalive-min-time=5"}, 2, "invalid value \"5\" for flag -grpc-keepalive-min-time: parse error"},
+        BadWords{{"--max-concurrent-streams=-1"},
+                 2,
+                 "invalid value \"-1\" for flag -max-concurrent-streams: strconv.ParseUint: parsing \"-1\": invalid "
+                 "syntax"},
+        BadWords{{"--max-concurrent-streams=4294967296"},
+                 2,
+                 "invalid value \"4294967296\" for flag -max-concurrent-streams: strconv.ParseUint: parsing "
+                 "\"4294967296\": value out of range"},
+        BadWords{
+            {"--initial-cluster-state=old"}, 2, "invalid value \"old\" for flag -initial-cluster-state: invalid value"},
+        BadWords{
+            {"--v2-deprecation=gone,x"}, 2, "invalid value \"gone,x\" for flag -v2-deprecation: invalid value \"x\""},
+        BadWords{{"--cors="}, 2, "invalid value \"\" for flag -cors: URL scheme must be http, https, unix, or unixs: "},
+        BadWords{{"--feature-gates=Foo=true"},
+                 2,
+                 "invalid value \"Foo=true\" for flag -feature-gates: unrecognized feature gate: Foo"}));
 
-TEST(ValidationTest, TheDefaultsAreValid) { EXPECT_TRUE(ValidateSettings(Parse({})).ok()); }
+TEST(FlagsTest, NumbersHaveGosSpellings) {
+  for (const char* text : {"128", "0x80", "0b1000_0000", "0o200", "0200", "1_2_8"}) {
+    EXPECT_EQ(Parse({"--max-txn-ops", text}).settings.max_txn_ops, 128u) << text;
+  }
+  for (const char* text : {"", "_1", "1_", "1__2", "0x", "+1", " 1", "1e2"}) {
+    EXPECT_EQ(Refusal({"--max-txn-ops", text}).exit_code, 2) << text;
+  }
+  EXPECT_EQ(Parse({"--max-learners=-5"}).settings.max_learners, -5);
+  EXPECT_EQ(Parse({"--compaction-batch-limit=-9223372036854775808"}).settings.compaction_batch_limit, INT64_MIN);
+  EXPECT_EQ(Refusal({"--compaction-batch-limit=9223372036854775808"}).exit_code, 2);
+}
 
-TEST(ValidationTest, ToolsCommandLinesAreValid) {
-  EXPECT_TRUE(
-      ValidateSettings(Parse({"--data-dir", "/d", "--listen-client-urls", "unix:///d/etcd.sock",
-                              "--advertise-client-urls", "http://127.0.0.111:0", "--listen-peer-urls",
-                              "http://127.0.0.1:0", "-log-level", "warn", "--quota-backend-bytes", "8589934592"}))
-          .ok());
-  EXPECT_TRUE(ValidateSettings(Parse({"--name=node0", "--initial-advertise-peer-urls=http://127.0.0.1:1",
-                                      "--initial-cluster=node0=http://127.0.0.1:1"}))
-                  .ok());
+TEST(FlagsTest, FlagsOfOldVersionsAreAcceptedAndStandAlone) {
+  const ParsedFlags flags = Parse({"--force", "--v", "--retry-interval=3", "--test.outputdir=x", "--name=a"});
+  EXPECT_EQ(flags.settings.name, "a");
+  EXPECT_THAT(FindWithoutEffect(flags), IsEmpty());
+  EXPECT_EQ(Refusal({"--retry-interval", "3"}).exit_code, 1);
+}
+
+TEST(FlagsTest, HelpCountsFromWhereItStands) {
+  EXPECT_TRUE(Parse({"--help", "--nope"}).help);
+  EXPECT_TRUE(Parse({"-h=false"}).help);
+  EXPECT_EQ(Refusal({"--nope", "--help"}).exit_code, 2);
+}
+
+TEST(FlagsTest, AnEmptyListOfUrlsKeepsTheDefault) {
+  EXPECT_EQ(JoinUrls(Parse({"--listen-client-urls="}).settings.listen_client_urls), "http://localhost:2379");
+  EXPECT_TRUE(Parse({"--listen-metrics-urls="}).settings.listen_metrics_urls.empty());
+}
+
+TEST(FlagsTest, AVariableSetsWhatTheCommandLineLeavesOut) {
+  const ParsedFlags flags = Parse({}, {{"ETCD_DATA_DIR", "/data"}, {"ETCD_NAME", ""}});
+  EXPECT_EQ(flags.settings.data_dir, "/data");
+  EXPECT_EQ(flags.settings.name, "default");
+  EXPECT_THAT(flags.used_environment, ElementsAre(Pair("ETCD_DATA_DIR", "/data")));
+}
+
+TEST(FlagsTest, FlagAndVariableAtOnceAreAnErrorEvenIfOneIsEmptyOrBad) {
+  for (const Environment& environment : {Environment{{"ETCD_NAME", "b"}}, Environment{{"ETCD_NAME", ""}},
+                                         Environment{{"ETCD_NAME", "b"}, {"ETCD_PRE_VOTE", "x"}}}) {
+    const UsageError error = Refusal({"--name=a"}, environment);
+    EXPECT_EQ(error.exit_code, 1);
+    EXPECT_THAT(error.message, HasSubstr("conflicting environment variable is shadowed"));
+    EXPECT_EQ(error.environment_variable, "ETCD_NAME");
+  }
+}
+
+TEST(FlagsTest, ABadVariableHasExitCodeOneAndIsNamed) {
+  const UsageError error = Refusal({}, {{"ETCD_MAX_TXN_OPS", "x"}});
+  EXPECT_EQ(error.exit_code, 1);
+  EXPECT_EQ(error.message, "invalid value \"x\" for ETCD_MAX_TXN_OPS: parse error");
+}
+
+TEST(FlagsTest, AnUnknownVariableIsOnlyReported) {
+  const ParsedFlags flags =
+      Parse({}, {{"ETCD_ENABLE_V2", "false"}, {"ETCD_VERSION", "3.5.0"}, {"ETCD_V", "1"}, {"HOME", "/"}});
+  EXPECT_THAT(flags.unknown_environment, ElementsAre("ETCD_ENABLE_V2=false", "ETCD_VERSION=3.5.0"));
+}
+
+TEST(FlagsTest, AConfigurationFileMakesTheEnvironmentIrrelevant) {
+  const Environment environment = {{"ETCD_CONFIG_FILE", "/etc/e.yml"}, {"ETCD_MAX_TXN_OPS", "x"}};
+  EXPECT_EQ(Parse({}, environment).settings.config_file, "/etc/e.yml");
+  EXPECT_EQ(Parse({"--config-file=/other", "--name=a"}, environment).settings.config_file, "/other");
+}
+
+TEST(FlagsTest, WhatHasNoEffectIsReportedOnceWithItsReasonUnlessItIsTheDefault) {
+  const ParsedFlags flags =
+      Parse({"--max-wals=3", "--max-wals=4", "--snapshot-count=10000", "--raft-read-timeout=5000ms"},
+            {{"ETCD_ENABLE_PPROF", "true"}});
+  const std::vector<WithoutEffect> found = FindWithoutEffect(flags);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].shown, "ETCD_ENABLE_PPROF");
+  EXPECT_EQ(found[1].shown, "--max-wals");
+  for (const WithoutEffect& option : found) EXPECT_FALSE(option.why.empty());
+}
+
+// A text that differs from the default of the option and has the form of its values.
+std::string OtherValue(const Option& option) {
+  if (!option.choices.empty()) return std::string(option.choices.substr(option.choices.rfind(',') + 1));
+  if (IsSwitch(option)) return FormatValue(option, Settings()) == "true" ? "false" : "true";
+  for (const std::string text : {"17", "17s", "unix:///x", "LeaseCheckpoint=true"}) {
+    Settings settings;
+    if (SetValue(option, text, settings).ok()) return text;
+  }
+  return "";
+}
+
+TEST(FlagsTest, EveryOptionTakesItsDefaultAndAnotherValueAsFlagAndAsVariable) {
+  EXPECT_EQ(Options().size(), 113u);  // of etcd 3.7
+  for (const Option& option : Options()) {
+    if (option.name == "version" || option.name == "config-file") continue;
+    const std::string name(option.name);
+    const std::string by_default = FormatValue(option, Settings());
+    if (option.choices.empty() || !by_default.empty()) {
+      const ParsedFlags same = Parse({"--" + name + "=" + by_default});
+      EXPECT_EQ(same.given.at(name).normal, by_default) << name;
+      EXPECT_THAT(FindWithoutEffect(same), IsEmpty()) << name;
+    }
+    const std::string other = OtherValue(option);
+    EXPECT_NE(Parse({"--" + name + "=" + other}).given.at(name).normal, by_default) << name << "=" << other;
+    EXPECT_NE(Parse({}, {{EnvironmentName(name), other}}).given.at(name).normal, by_default) << name << "=" << other;
+  }
 }
 
 }  // namespace

@@ -22,7 +22,8 @@ TEST(IdentityTest, ReadsTheInitialCluster) {
   ASSERT_TRUE(members.ok());
   ASSERT_EQ(members->size(), 2u);
   EXPECT_EQ((*members)[0].peer_urls.size(), 2u);
-  EXPECT_FALSE(ParseInitialCluster("").ok());
+  EXPECT_TRUE(ParseInitialCluster("")->empty());
+  EXPECT_FALSE(ParseInitialCluster("a").ok());
   EXPECT_FALSE(ParseInitialCluster("http://a:1").ok());
 }
 

@@ -137,7 +137,7 @@ TEST_F(ListenerTest, AnAddressInUseIsAnErrorThatNamesIt) {
   const auto opened = Listener::Open(second, endpoints_, [](int) {});
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.status().message(), "listen tcp 127.0.0.1:" + std::to_string(listener_->addresses()[0].port) +
-                                           ": bind: Address already in use");
+                                           ": bind: address already in use");
 }
 
 TEST_F(ListenerTest, Http2GoesToTheRpcEngineWithNoByteTaken) {

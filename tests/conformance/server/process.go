@@ -165,8 +165,8 @@ func Tool(t testing.TB, name string) string {
 	return path
 }
 
-// binary is the server to test.
-func binary() string {
+// Binary is the server to test.
+func Binary() string {
 	path := os.Getenv("SERVER")
 	if path == "" {
 		path = filepath.Join("build", "release", "server", "regent")

@@ -151,9 +151,9 @@ func (s *Server) launch() error {
 		"--log-level=warn",
 	}, s.flags...)
 	var err error
-	s.process, err = Launch(filepath.Join(Artefacts(s.name), "server.log"), nil, binary(), arguments...)
+	s.process, err = Launch(filepath.Join(Artefacts(s.name), "server.log"), nil, Binary(), arguments...)
 	if err != nil {
-		s.process = &Process{exited: closed(), Log: os.DevNull, Command: binary()}
+		s.process = &Process{exited: closed(), Log: os.DevNull, Command: Binary()}
 		return err
 	}
 	return s.awaitReady()
