@@ -11,6 +11,8 @@
 #include "api/contract/limits.h"
 #include "api/contract/status_macros.h"
 #include "api/service/services.h"
+#include "glog/logging.h"
+#include "server/config/auto_compaction.h"
 #include "server/node/node.h"
 #include "server/node_storage.h"
 #include "server/rpc/grpc_engine.h"
@@ -46,6 +48,20 @@ std::string Hexadecimal(uint64_t id) {
   return text;
 }
 
+// etcd's feature gates as it has them when nobody sets them. What they name is built in here, or not there.
+struct Feature {
+  std::string_view name;
+  std::string_view stage;
+  bool on;
+};
+constexpr Feature kFeatures[] = {
+    {"CompactHashCheck", "ALPHA", false},           {"FastLeaseKeepAlive", "BETA", true},
+    {"InitialCorruptCheck", "ALPHA", false},        {"LeaseCheckpoint", "ALPHA", false},
+    {"LeaseCheckpointPersist", "ALPHA", false},     {"PriorityRequest", "ALPHA", false},
+    {"SetMemberLocalAddr", "ALPHA", false},         {"StopGRPCServiceOnDefrag", "ALPHA", false},
+    {"TxnModeWriteWithSharedBuffer", "BETA", true},
+};
+
 std::vector<std::string> Texts(const std::vector<Url>& urls) {
   std::vector<std::string> texts;
   for (const Url& url : urls) texts.push_back(url.text);
@@ -58,7 +74,7 @@ void EndProcess(const std::string& why) {
   _exit(EXIT_FAILURE);
 }
 
-NodeOptions MakeNodeOptions(const Settings& settings, const storage::NodeFacts& facts) {
+NodeOptions MakeNodeOptions(const Settings& settings, int64_t quota_bytes, const storage::NodeFacts& facts) {
   NodeOptions options;
   options.cluster_id = facts.identity.cluster_id;
   options.member_id = facts.identity.node_id;
@@ -68,10 +84,14 @@ NodeOptions MakeNodeOptions(const Settings& settings, const storage::NodeFacts& 
   options.heartbeat_interval = settings.heartbeat_interval;
   options.election_timeout = settings.election_timeout;
   options.request_bytes_max = settings.max_request_bytes;
-  options.quota_bytes = settings.quota_backend_bytes == 0 ? api::kQuotaBytesDefault : settings.quota_backend_bytes;
+  options.quota_bytes = quota_bytes;
   if (settings.watch_progress_notify_interval.count() > 0) {
     options.watch.progress_interval = settings.watch_progress_notify_interval;
   }
+  const absl::StatusOr<AutoCompaction> compaction = ParseAutoCompaction(settings);
+  CHECK(compaction.ok()) << compaction.status() << " in validated settings";
+  options.compaction = {.period = compaction->period, .revisions = compaction->revisions};
+  options.unix_seconds = UnixSeconds;
   options.on_fatal = EndProcess;
   return options;
 }
@@ -153,7 +173,8 @@ absl::Status ComposedServer::Open(const Settings& settings) {
 }
 
 absl::Status ComposedServer::OpenNode(const Settings& settings) {
-  REGENT_ASSIGN_OR_RETURN(storage_, OpenNodeStorage(settings, DrawSeed(), metrics_));
+  const int64_t quota_bytes = QuotaBytes(settings);
+  REGENT_ASSIGN_OR_RETURN(storage_, OpenNodeStorage(settings, quota_bytes, DrawSeed(), metrics_));
   raft_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "raft", .any_thread_helps = true});
   log_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "log"});
   apply_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "apply", .helper = log_loop_.get()});
@@ -169,7 +190,7 @@ absl::Status ComposedServer::OpenNode(const Settings& settings) {
                         .transport = transport_,
                         .seed = DrawSeed(),
                         .metrics = metrics_};
-  NodeOptions options = MakeNodeOptions(settings, storage_->facts);
+  NodeOptions options = MakeNodeOptions(settings, quota_bytes, storage_->facts);
   options.on_leader_lost = [this] { services_->LeaderLost(); };
   REGENT_ASSIGN_OR_RETURN(node_, Node::Open(seams, std::move(options), storage_->recovered));
   return absl::OkStatus();
@@ -200,6 +221,9 @@ void ComposedServer::PublishFacts() {
   const std::string_view cluster = api::kClusterVersion;
   metrics_.server_version.With({api::kServerVersion}).Set(1);
   metrics_.cluster_version.With({cluster.substr(0, cluster.rfind('.'))}).Set(1);
+  for (const Feature& feature : kFeatures) {
+    metrics_.server_feature_enabled.With({feature.name, feature.stage}).Set(feature.on ? 1 : 0);
+  }
   metrics_.server_id.With({Hexadecimal(storage_->facts.identity.node_id)}).Set(1);
 }
 

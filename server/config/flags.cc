@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/contract/status_macros.h"
+#include "server/config/auto_compaction.h"
 #include "server/config/duration.h"
 #include "server/config/identity.h"
 #include "server/config/options.h"
@@ -247,6 +248,7 @@ absl::Status ValidateSettings(const ParsedFlags& flags) {
                                       "\" is not one of debug, info, warn, error, panic, fatal");
   }
   REGENT_RETURN_IF_ERROR(CheckTiming(flags.settings));
+  REGENT_RETURN_IF_ERROR(ParseAutoCompaction(flags.settings).status());
   REGENT_RETURN_IF_ERROR(CheckListeners(flags));
   return CheckInitialCluster(flags.settings);
 }

@@ -11,14 +11,12 @@ namespace {
 
 using Support = Option::Support;
 constexpr auto kActive = Support::kActive;
-constexpr auto kNotActive = Support::kNotActive;
 constexpr auto kRefused = Support::kRefused;
 
 constexpr std::string_view kMember = "Member";
 constexpr std::string_view kClustering = "Clustering";
 constexpr std::string_view kLimits = "Limits and timing";
 constexpr std::string_view kLogging = "Logging";
-constexpr std::string_view kNotYet = "Without effect yet";
 constexpr std::string_view kOther = "Other";
 
 // A refused option: its help says which part of the server is missing.
@@ -69,13 +67,15 @@ constexpr auto kTable = std::to_array<Option>({
      "How long the server waits for the answer to its ping."},
     {"watch-progress-notify-interval", kLimits, kActive, &Settings::watch_progress_notify_interval,
      "How often idle watches that asked for it are told the revision; 0 is ten minutes, 100ms the least."},
+    {"quota-backend-bytes", kLimits, kActive, &Settings::quota_backend_bytes,
+     "Bytes of data and history that raise the NOSPACE alarm; 0 is 2 GiB, negative is no quota."},
+    {"auto-compaction-mode", kLimits, kActive, &Settings::auto_compaction_mode,
+     "What --auto-compaction-retention counts: periodic (time) or revision (revisions)."},
+    {"auto-compaction-retention", kLimits, kActive, &Settings::auto_compaction_retention,
+     "How much history automatic compaction keeps: 5m, 10h, 10 (hours), or a number of revisions; 0 turns it off."},
+    {"unsafe-no-fsync", kOther, kActive, &Settings::unsafe_no_fsync,
+     "For tests alone: do not wait for the disk. A power cut loses acknowledged writes."},
     {"log-level", kLogging, kActive, &Settings::log_level, "debug, info, warn, error, panic or fatal."},
-    {"quota-backend-bytes", kNotYet, kNotActive, &Settings::quota_backend_bytes,
-     "Size of the store that raises the NOSPACE alarm."},
-    {"auto-compaction-mode", kNotYet, kNotActive, &Settings::auto_compaction_mode, "periodic or revision."},
-    {"auto-compaction-retention", kNotYet, kNotActive, &Settings::auto_compaction_retention,
-     "How much history automatic compaction keeps; 0 turns it off."},
-    {"unsafe-no-fsync", kNotYet, kNotActive, &Settings::unsafe_no_fsync, "For tests alone: do not wait for the disk."},
     {"help", kOther, kActive, &Settings::help, "Print this text."},
     {"version", kOther, kActive, &Settings::version, "Print the version."},
     Refused("wal-dir", "a folder of its own for the log is not there yet"),
@@ -231,7 +231,7 @@ std::string HelpText() {
       "\n"
       "Every flag can be given as a variable: --data-dir as ETCD_DATA_DIR. Both at once is an error.\n"
       "Lists are comma-separated; durations are written 300ms, 5s, 1h30m.\n";
-  for (const std::string_view group : {kMember, kClustering, kLimits, kLogging, kNotYet, kOther}) {
+  for (const std::string_view group : {kMember, kClustering, kLimits, kLogging, kOther}) {
     AppendGroup(group, defaults, text);
   }
   text += "\nKnown from etcd and refused, because what they ask for is not there yet:\n ";

@@ -34,16 +34,14 @@ struct Settings {
   std::chrono::nanoseconds grpc_keepalive_interval = std::chrono::hours(2);
   std::chrono::nanoseconds grpc_keepalive_timeout = std::chrono::seconds(20);
   std::chrono::nanoseconds watch_progress_notify_interval{0};  // 0: ten minutes
+  int64_t quota_backend_bytes = 0;                             // 0: 2 GiB; negative: none
+  std::string auto_compaction_mode = "periodic";
+  std::string auto_compaction_retention = "0";  // see auto_compaction.h
 
   // Logging
   std::string log_level = "info";
 
-  // Parsed, not active yet: see Option::Support::kNotActive.
-  int64_t quota_backend_bytes = 0;
-  std::string auto_compaction_mode = "periodic";
-  std::string auto_compaction_retention = "0";
   bool unsafe_no_fsync = false;
-
   bool help = false;
   bool version = false;
 };

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/config/auto_compaction.h"
 #include "server/config/options.h"
 
 namespace regent::server {
@@ -76,10 +77,27 @@ TEST(FlagsTest, AnUnknownVariableIsOnlyReported) {
   EXPECT_THAT(flags.unknown_environment, ElementsAre("ETCD_ENABLE_V2=false", "ETCD_VERSION=3.5.0"));
 }
 
-TEST(FlagsTest, OptionsWithoutEffectAreParsedAndReported) {
-  const ParsedFlags flags = Parse({"--quota-backend-bytes", "8589934592", "--auto-compaction-retention=1"});
-  EXPECT_EQ(flags.settings.quota_backend_bytes, 8589934592);
-  EXPECT_THAT(flags.not_active, ElementsAre("--quota-backend-bytes", "--auto-compaction-retention"));
+TEST(FlagsTest, NumbersMayBeNegative) {
+  EXPECT_EQ(Parse({"--quota-backend-bytes", "8589934592"}).settings.quota_backend_bytes, 8589934592);
+  EXPECT_EQ(Parse({"--quota-backend-bytes=-1"}).settings.quota_backend_bytes, -1);
+}
+
+// As etcd's parseCompactionRetention reads them.
+TEST(FlagsTest, RetentionIsHoursRevisionsOrADuration) {
+  using std::chrono::hours, std::chrono::minutes;
+  const auto parse = [](const std::string& mode, const std::string& retention) {
+    const auto parsed = ParseAutoCompaction(
+        Parse({"--auto-compaction-mode=" + mode, "--auto-compaction-retention=" + retention}).settings);
+    EXPECT_TRUE(parsed.ok()) << parsed.status();
+    return parsed.value_or(AutoCompaction{});
+  };
+  EXPECT_EQ(parse("periodic", "0").period, hours(0));
+  EXPECT_EQ(parse("periodic", "10").period, hours(10));
+  EXPECT_EQ(parse("periodic", "5m").period, minutes(5));
+  EXPECT_EQ(parse("periodic", "1h30m").period, minutes(90));
+  EXPECT_EQ(parse("revision", "1000").revisions, 1000);
+  EXPECT_EQ(parse("revision", "1000").period, hours(0));
+  EXPECT_EQ(parse("revision", "1us").revisions, 1000);
 }
 
 TEST(FlagsTest, ABadValueNamesFlagAndValue) {
@@ -117,7 +135,11 @@ INSTANTIATE_TEST_SUITE_P(
         Invalid{{"--initial-cluster=a=http://localhost:2380"}, "couldn't find local name"},
         Invalid{{"--initial-cluster=default=http://localhost:2380,b=http://b:2380"}, "several members"},
         Invalid{{"--initial-cluster=default=http://other:2380"}, "does not match"},
-        Invalid{{"--log-level=loud"}, "loud"}, Invalid{{"--watch-progress-notify-interval=5ms"}, "too short"}));
+        Invalid{{"--auto-compaction-mode=daily"}, "unknown auto-compaction-mode"},
+        Invalid{{"--auto-compaction-retention=often"}, "often"}, Invalid{{"--auto-compaction-retention=-1"}, "-1"},
+        Invalid{{"--auto-compaction-retention=-5m"}, "negative"},
+        Invalid{{"--auto-compaction-retention=99999999"}, "too many hours"}, Invalid{{"--log-level=loud"}, "loud"},
+        Invalid{{"--watch-progress-notify-interval=5ms"}, "too short"}));
 
 TEST(ValidationTest, TheDefaultsAreValid) { EXPECT_TRUE(ValidateSettings(Parse({})).ok()); }
 
