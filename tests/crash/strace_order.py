@@ -68,11 +68,13 @@ def check(lines, values):
     return shown
 
 
-def trace(folder, binary, puts):
+def trace(folder, binary, puts, flags=()):
     """A node under strace and `puts` puts. Returns the lines of the trace and the values."""
+    os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "strace.txt")
     server = Server(binary, os.path.join(folder, "data"), os.path.join(folder, "server.log"),
-                    wrapper=["strace", "-f", "-y", "-s", "8192", "-e", f"trace={CALLS}", "-o", path])
+                    wrapper=["strace", "-f", "-y", "-s", "8192", "-e", f"trace={CALLS}", "-o", path],
+                    flags=flags)
     try:
         server.start(seconds=120)
         result = client("sequence", server.endpoint, "--values", str(puts), "--prefix", "order")
@@ -96,6 +98,10 @@ def stop_traced(server):
     while server.process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
     server.stop()
+
+
+def syncs(lines):
+    return [line for line in lines if re.search(r"\b(fdatasync|fsync|sync_file_range)\(", line)]
 
 
 def without_syncs(lines):
