@@ -55,10 +55,16 @@ struct Feature {
   bool on;
 };
 constexpr Feature kFeatures[] = {
-    {"CompactHashCheck", "ALPHA", false},           {"FastLeaseKeepAlive", "BETA", true},
-    {"InitialCorruptCheck", "ALPHA", false},        {"LeaseCheckpoint", "ALPHA", false},
-    {"LeaseCheckpointPersist", "ALPHA", false},     {"PriorityRequest", "ALPHA", false},
-    {"SetMemberLocalAddr", "ALPHA", false},         {"StopGRPCServiceOnDefrag", "ALPHA", false},
+    {"AllAlpha", "ALPHA", false},
+    {"AllBeta", "BETA", false},
+    {"CompactHashCheck", "ALPHA", false},
+    {"FastLeaseKeepAlive", "BETA", true},
+    {"InitialCorruptCheck", "ALPHA", false},
+    {"LeaseCheckpoint", "ALPHA", false},
+    {"LeaseCheckpointPersist", "ALPHA", false},
+    {"PriorityRequest", "ALPHA", false},
+    {"SetMemberLocalAddr", "ALPHA", false},
+    {"StopGRPCServiceOnDefrag", "ALPHA", false},
     {"TxnModeWriteWithSharedBuffer", "BETA", true},
 };
 
@@ -224,7 +230,9 @@ void ComposedServer::PublishFacts() {
   for (const Feature& feature : kFeatures) {
     metrics_.server_feature_enabled.With({feature.name, feature.stage}).Set(feature.on ? 1 : 0);
   }
-  metrics_.server_id.With({Hexadecimal(storage_->facts.identity.node_id)}).Set(1);
+  const std::string member = Hexadecimal(storage_->facts.identity.node_id);
+  metrics_.server_id.With({member}).Set(1);
+  metrics_.network_known_peers.With({member, member}).Set(1);  // etcd counts itself
 }
 
 void ComposedServer::AwaitReady() {

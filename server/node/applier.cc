@@ -154,6 +154,7 @@ void Applier::BehindLeaseChanges(Loop::Task task) {
 
 void Applier::UpdateMetrics(const storage::ApplyOutcome& outcome, Duration took) {
   metrics_.disk_backend_commit_duration_seconds.Observe(took);
+  metrics_.debugging_disk_backend_commit_write_duration_seconds.Observe(took);
   metrics_.server_proposals_applied_total.Set(static_cast<double>(state_machine_.applied().value));
   metrics_.mvcc_range_total.Increment(outcome.operations.ranges);
   metrics_.mvcc_put_total.Increment(outcome.operations.puts);

@@ -268,6 +268,8 @@ func TestFeaturesAndAlarmsAreShown(t *testing.T) {
 	for sample, want := range map[string]float64{
 		`etcd_server_feature_enabled{name="FastLeaseKeepAlive",stage="BETA"}`:           1,
 		`etcd_server_feature_enabled{name="TxnModeWriteWithSharedBuffer",stage="BETA"}`: 1,
+		`etcd_server_feature_enabled{name="AllAlpha",stage="ALPHA"}`:                    0,
+		`etcd_server_feature_enabled{name="AllBeta",stage="BETA"}`:                      0,
 		`etcd_server_feature_enabled{name="CompactHashCheck",stage="ALPHA"}`:            0,
 		`etcd_server_feature_enabled{name="InitialCorruptCheck",stage="ALPHA"}`:         0,
 		`etcd_server_feature_enabled{name="LeaseCheckpoint",stage="ALPHA"}`:             0,
