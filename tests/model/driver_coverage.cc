@@ -6,6 +6,8 @@
 namespace regent::model {
 
 void Episode::CountRequest(const api::WriteRequest& request, const absl::StatusOr<WriteAnswer>& answer) {
+  const auto* carried_out = model_.over_quota() ? std::get_if<api::TxnRequest>(&request) : nullptr;
+  if (carried_out != nullptr) CountTxn(*carried_out, 0);
   if (!answer.ok()) return CountError(answer.status());
   if (const auto* put = std::get_if<api::PutRequest>(&request)) {
     coverage_.Count("put");

@@ -74,7 +74,7 @@ Generator::Generator(Random& random, const Model& model, Profile profile)
 
 api::WriteRequest Generator::Write() {
   // An alarm refuses most of what comes, so it does not stay long.
-  if (model_.alarms().empty() ? random_.OneIn(150) : random_.OneIn(10)) return Alarm();
+  if (model_.alarms().empty() ? random_.OneIn(300) : random_.OneIn(6)) return Alarm();
   const uint64_t dice = random_.Below(100);
   if (dice < 9) return Txn(0);
   if (dice < 12) return Grant();
