@@ -18,6 +18,8 @@
 namespace regent::server {
 
 struct NodeStorage {
+  explicit NodeStorage(storage::Syncs syncs) : files(syncs) {}
+
   storage::PosixFiles files;
   std::unique_ptr<storage::DataFolder> folder;
   std::unique_ptr<storage::ReserveFile> reserve;
@@ -28,7 +30,11 @@ struct NodeStorage {
 };
 
 // Opens, or creates, everything in the settings' data folder. `seed` is chance for the log's new segments.
-absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& settings, uint64_t seed, Metrics& metrics);
+absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& settings, int64_t quota_bytes,
+                                                             uint64_t seed, Metrics& metrics);
+
+// The quota that the settings mean: negative for none. Says so in the log.
+int64_t QuotaBytes(const Settings& settings);
 
 // The data folder that the settings mean.
 std::string DataDirectory(const Settings& settings);

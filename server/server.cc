@@ -11,6 +11,8 @@
 #include "api/contract/limits.h"
 #include "api/contract/status_macros.h"
 #include "api/service/services.h"
+#include "glog/logging.h"
+#include "server/config/auto_compaction.h"
 #include "server/node/node.h"
 #include "server/node_storage.h"
 #include "server/rpc/h2_engine.h"
@@ -58,7 +60,7 @@ void EndProcess(const std::string& why) {
   _exit(EXIT_FAILURE);
 }
 
-NodeOptions MakeNodeOptions(const Settings& settings, const storage::NodeFacts& facts) {
+NodeOptions MakeNodeOptions(const Settings& settings, int64_t quota_bytes, const storage::NodeFacts& facts) {
   NodeOptions options;
   options.cluster_id = facts.identity.cluster_id;
   options.member_id = facts.identity.node_id;
@@ -69,12 +71,16 @@ NodeOptions MakeNodeOptions(const Settings& settings, const storage::NodeFacts& 
   options.election_timeout = settings.election_timeout;
   options.raft.pre_vote = settings.pre_vote;
   options.request_bytes_max = settings.max_request_bytes;
-  options.quota_bytes = settings.quota_backend_bytes == 0 ? api::kQuotaBytesDefault : settings.quota_backend_bytes;
+  options.quota_bytes = quota_bytes;
   if (settings.watch_progress_notify_interval.count() > 0) {
     options.watch.progress_interval = settings.watch_progress_notify_interval;
   }
   if (settings.compaction_batch_limit > 0) options.purge_events_max = settings.compaction_batch_limit;
   if (settings.compaction_sleep_interval.count() > 0) options.purge_pause = settings.compaction_sleep_interval;
+  const absl::StatusOr<AutoCompaction> compaction = ParseAutoCompaction(settings);
+  CHECK(compaction.ok()) << compaction.status() << " in validated settings";
+  options.compaction = {.period = compaction->period, .revisions = compaction->revisions};
+  options.unix_seconds = UnixSeconds;
   options.on_fatal = EndProcess;
   return options;
 }
@@ -191,7 +197,8 @@ absl::Status ComposedServer::Open(const Settings& settings) {
 }
 
 absl::Status ComposedServer::OpenNode(const Settings& settings) {
-  REGENT_ASSIGN_OR_RETURN(storage_, OpenNodeStorage(settings, DrawSeed(), metrics_));
+  const int64_t quota_bytes = QuotaBytes(settings);
+  REGENT_ASSIGN_OR_RETURN(storage_, OpenNodeStorage(settings, quota_bytes, DrawSeed(), metrics_));
   raft_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "raft", .any_thread_helps = true});
   log_loop_ =
       std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "log", .spin_max = std::chrono::microseconds(120)});
@@ -208,7 +215,7 @@ absl::Status ComposedServer::OpenNode(const Settings& settings) {
                         .transport = transport_,
                         .seed = DrawSeed(),
                         .metrics = metrics_};
-  NodeOptions options = MakeNodeOptions(settings, storage_->facts);
+  NodeOptions options = MakeNodeOptions(settings, quota_bytes, storage_->facts);
   options.on_leader_lost = [this] { services_->LeaderLost(); };
   REGENT_ASSIGN_OR_RETURN(node_, Node::Open(seams, std::move(options), storage_->recovered));
   return absl::OkStatus();
@@ -235,7 +242,9 @@ void ComposedServer::PublishFacts(const Settings& settings) {
   const std::string_view cluster = api::kClusterVersion;
   metrics_.server_version.With({api::kServerVersion}).Set(1);
   metrics_.cluster_version.With({cluster.substr(0, cluster.rfind('.'))}).Set(1);
-  metrics_.server_id.With({Hexadecimal(storage_->facts.identity.node_id)}).Set(1);
+  const std::string member = Hexadecimal(storage_->facts.identity.node_id);
+  metrics_.server_id.With({member}).Set(1);
+  metrics_.network_known_peers.With({member, member}).Set(1);  // etcd counts itself
   for (const FeatureGate& gate : KnownFeatureGates()) {
     const bool enabled = settings.feature_gates.enabled(gate.name);
     metrics_.server_feature_enabled.With({gate.name, gate.stage}).Set(enabled ? 1 : 0);

@@ -9,6 +9,7 @@
 //     lease grant  = 5  id:s ttl:s
 //     lease revoke = 6  id:s
 //     alarm        = 7  action:1 member:v alarm:1
+//     lease expiry = 8  count:v (id:s)*
 //   txn       = count:v compare*  count:v operation*  count:v operation*      (compares, success, failure)
 //   compare   = result:1 target:1 key range_end number:s value
 //   operation = kind:1 fields, kind 1, 2, 3 as above or
@@ -42,6 +43,7 @@ enum class Kind : uint8_t {
   kLeaseGrant = 5,
   kLeaseRevoke = 6,
   kAlarm = 7,
+  kLeaseExpiry = 8,
 };
 
 uint8_t Flags(bool first, bool second = false, bool third = false, bool fourth = false) {
@@ -102,6 +104,11 @@ class Writer {
   void Body(const api::AlarmRequest& alarm) {
     EnumByte(Kind::kAlarm);
     EnumByte(alarm.action), Varint(alarm.member_id), EnumByte(alarm.alarm);
+  }
+  void Body(const api::LeaseExpiryRequest& expiry) {
+    EnumByte(Kind::kLeaseExpiry);
+    Varint(expiry.ids.size());
+    for (const api::LeaseId id : expiry.ids) Signed(id.value);
   }
 
   std::string Take() && { return std::move(out_); }
@@ -173,7 +180,7 @@ class Reader {
   }
 
   api::WriteRequest Body() {
-    switch (EnumByte(Kind::kAlarm)) {
+    switch (EnumByte(Kind::kLeaseExpiry)) {
       case Kind::kRange:
         return Fail(), api::PutRequest{};
       case Kind::kPut:
@@ -190,6 +197,8 @@ class Reader {
         return api::LeaseRevokeRequest{.id = {Signed()}};
       case Kind::kAlarm:
         return Alarm();
+      case Kind::kLeaseExpiry:
+        return LeaseExpiry();
     }
     return Fail(), api::PutRequest{};
   }
@@ -270,6 +279,11 @@ class Reader {
     api::LeaseGrantRequest grant;
     grant.id.value = Signed(), grant.ttl = Signed();
     return grant;
+  }
+  api::LeaseExpiryRequest LeaseExpiry() {
+    api::LeaseExpiryRequest expiry;
+    for (size_t left = Count(); left > 0 && !failed_; --left) expiry.ids.push_back({Signed()});
+    return expiry;
   }
   api::AlarmRequest Alarm() {
     api::AlarmRequest alarm;

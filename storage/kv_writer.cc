@@ -17,28 +17,11 @@ namespace {
 
 using NestedTxn = std::shared_ptr<const api::TxnRequest>;
 
-constexpr int64_t kQuotaPutOverheadBytes = 256;
-constexpr int64_t kQuotaLeaseBytes = 64;
-
 const std::vector<api::RequestOp>& Branch(const api::TxnRequest& request, bool succeeded) {
   return succeeded ? request.success : request.failure;
 }
 
-int64_t PutCost(const api::PutRequest& put) {
-  return kQuotaPutOverheadBytes + static_cast<int64_t>(put.key.size() + put.value.size());
-}
-
-int64_t TxnCost(const api::TxnRequest& txn) {
-  const auto branch = [](const std::vector<api::RequestOp>& operations) {
-    int64_t cost = 0;
-    for (const api::RequestOp& operation : operations) {
-      if (const auto* put = std::get_if<api::PutRequest>(&operation)) cost += PutCost(*put);
-      if (const auto* nested = std::get_if<NestedTxn>(&operation)) cost += TxnCost(**nested);
-    }
-    return cost;
-  };
-  return std::max(branch(txn.success), branch(txn.failure));
-}
+bool NeedsPrevious(const api::PutRequest& put) { return put.prev_kv || put.ignore_value || put.ignore_lease; }
 
 // A range delete writes as many rows as there are keys, ignore_value as much as the previous value.
 bool IsBounded(const api::RequestOp& operation);
@@ -57,12 +40,20 @@ bool IsBounded(const api::RequestOp& operation) {
 }  // namespace
 
 absl::StatusOr<api::PutResult> KvWriter::Put(const api::PutRequest& request) {
-  REGENT_RETURN_IF_ERROR(Check(request));
-  return RunPut(request);
+  const absl::Status status = Check(request);
+  if (!status.ok()) {
+    EndPhase();
+    return status;
+  }
+  phase_ = {};  // etcd looks the previous value up once
+  api::PutResult result = RunPut(request);
+  EndPhase();
+  return result;
 }
 
 absl::Status KvWriter::Check(const api::PutRequest& request) {
   if (request.lease.value != 0 && !mvcc_.leases().Contains(request.lease.value)) return api::ErrLeaseNotFound();
+  phase_.ranges += NeedsPrevious(request) ? 1 : 0;
   if ((request.ignore_value || request.ignore_lease) && !mvcc_.FindHead(request.key).live) return api::ErrKeyNotFound();
   return absl::OkStatus();
 }
@@ -86,12 +77,23 @@ api::PutResult KvWriter::RunPut(const api::PutRequest& request) {
     CHECK(kv.ok()) << kv.status();
     value = kv->value;
   }
+  phase_.ranges += NeedsPrevious(request) ? 1 : 0;
+  phase_.puts += 1;
+  phase_.put_bytes += request.key.size() + value.size();
   mvcc_.Put(request.key, value, lease);
   result.revision.value = mvcc_.visible_revision();
   return result;
 }
 
 api::DeleteRangeResult KvWriter::DeleteRange(const api::DeleteRangeRequest& request) {
+  api::DeleteRangeResult result = RunDelete(request);
+  EndPhase();
+  return result;
+}
+
+api::DeleteRangeResult KvWriter::RunDelete(const api::DeleteRangeRequest& request) {
+  phase_.ranges += request.prev_kv ? 1 : 0;
+  phase_.deletes += 1;
   api::DeleteRangeResult result;
   if (api::IsSingleKey(request.range_end)) {
     const Head head = mvcc_.FindHead(request.key);
@@ -116,14 +118,25 @@ absl::StatusOr<api::TxnResult> KvWriter::Txn(const api::TxnRequest& request) {
   Path path;
   Choose(request, path);
   size_t step = 0;
-  REGENT_RETURN_IF_ERROR(Check(request, path, step));
+  const absl::Status status = Check(request, path, step);
+  EndPhase();
+  REGENT_RETURN_IF_ERROR(status);
   step = 0;
   api::TxnResult result = RunTxn(request, path, step);
+  EndPhase();
   result.revision.value = mvcc_.visible_revision();
   return result;
 }
 
+// As etcd counts: by phase (what is looked at before a transaction writes is a transaction of its own), and a phase of
+// one operation is none.
+void KvWriter::EndPhase() {
+  phase_.txns = phase_.ranges + phase_.puts + phase_.deletes > 1 ? 1 : 0;
+  counts_ += std::exchange(phase_, {});
+}
+
 bool KvWriter::Holds(const api::Compare& compare) {
+  phase_.ranges += 1;
   if (!api::IsSingleKey(compare.range_end)) {
     const absl::StatusOr<bool> holds = HoldsAt(compare, mvcc_.rows(), mvcc_.newest());
     CHECK(holds.ok()) << holds.status();
@@ -177,12 +190,13 @@ api::TxnResult KvWriter::RunTxn(const api::TxnRequest& request, const Path& path
 
 api::ResponseOp KvWriter::Run(const api::RequestOp& operation, const Path& path, size_t& step) {
   if (const auto* range = std::get_if<api::RangeRequest>(&operation)) {
+    phase_.ranges += 1;
     absl::StatusOr<api::RangeResult> result = mvcc_.Range(*range);
     CHECK(result.ok()) << "a checked range failed: " << result.status();
     return *std::move(result);
   }
   if (const auto* put = std::get_if<api::PutRequest>(&operation)) return RunPut(*put);
-  if (const auto* range = std::get_if<api::DeleteRangeRequest>(&operation)) return DeleteRange(*range);
+  if (const auto* range = std::get_if<api::DeleteRangeRequest>(&operation)) return RunDelete(*range);
   return std::make_shared<const api::TxnResult>(RunTxn(*std::get<NestedTxn>(operation), path, step));
 }
 
@@ -192,8 +206,10 @@ absl::StatusOr<api::LeaseRevokeResult> KvWriter::Revoke(api::LeaseId id) {
     const Head head = mvcc_.FindHead(key);
     CHECK(head.live && head.lease == id.value)
         << "lease " << id.value << " has a key that is not its own: '" << key << "'";
+    phase_.deletes += 1;
     mvcc_.Delete(key, head);
   }
+  EndPhase();
   mvcc_.leases().Remove(id.value);
   return api::LeaseRevokeResult{.revision = {mvcc_.visible_revision()}};
 }
@@ -205,18 +221,13 @@ absl::Status CheckTxnRevision(api::Revision revision, int64_t current, int64_t c
   return absl::OkStatus();
 }
 
-int64_t QuotaCost(const api::WriteRequest& request) {
-  if (const auto* put = std::get_if<api::PutRequest>(&request)) return PutCost(*put);
-  if (const auto* txn = std::get_if<api::TxnRequest>(&request)) return TxnCost(*txn);
-  return std::holds_alternative<api::LeaseGrantRequest>(request) ? kQuotaLeaseBytes : 0;
-}
-
 EntrySize SizeOf(const api::WriteRequest& request) {
   bool bounded = true;
   if (const auto* put = std::get_if<api::PutRequest>(&request)) bounded = !put->ignore_value;
   if (const auto* range = std::get_if<api::DeleteRangeRequest>(&request)) bounded = api::IsSingleKey(range->range_end);
   if (const auto* txn = std::get_if<api::TxnRequest>(&request)) bounded = IsBounded(*txn);
   if (std::holds_alternative<api::LeaseRevokeRequest>(request)) bounded = false;
+  if (std::holds_alternative<api::LeaseExpiryRequest>(request)) bounded = false;
   return bounded ? EntrySize::kBounded : EntrySize::kUnknown;
 }
 

@@ -17,7 +17,8 @@ namespace regent::storage {
 
 class KvWriter {
  public:
-  explicit KvWriter(Mvcc& mvcc) : mvcc_(mvcc) {}
+  // `counts` grows by what is done.
+  KvWriter(Mvcc& mvcc, OperationCounts& counts) : mvcc_(mvcc), counts_(counts) {}
 
   // Errors: ErrLeaseNotFound, ErrKeyNotFound (ignore_value, ignore_lease).
   absl::StatusOr<api::PutResult> Put(const api::PutRequest& request);
@@ -41,18 +42,20 @@ class KvWriter {
   absl::Status Check(const api::RangeRequest& request) const;
   absl::Status Check(const api::TxnRequest& request, const Path& path, size_t& step);
   api::PutResult RunPut(const api::PutRequest& request);
+  api::DeleteRangeResult RunDelete(const api::DeleteRangeRequest& request);
   api::TxnResult RunTxn(const api::TxnRequest& request, const Path& path, size_t& step);
   api::ResponseOp Run(const api::RequestOp& operation, const Path& path, size_t& step);
   void DeleteOne(std::string_view key, const Head& head, bool with_previous, api::DeleteRangeResult& result);
 
+  void EndPhase();
+
   Mvcc& mvcc_;
+  OperationCounts& counts_;
+  OperationCounts phase_;
 };
 
 // Also what a read-only transaction checks: a revision of a range inside a transaction.
 absl::Status CheckTxnRevision(api::Revision revision, int64_t current, int64_t compacted);
-
-// The bytes that a write may add, as the quota foresees them; 0: it adds none.
-int64_t QuotaCost(const api::WriteRequest& request);
 
 // How much an entry may write.
 EntrySize SizeOf(const api::WriteRequest& request);

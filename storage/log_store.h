@@ -42,8 +42,10 @@ struct LogOptions {
   uint64_t prefill_bytes = 8 << 20;  // how far ahead a segment is filled with real zeroes
   uint32_t spare_segments_max = 2;   // retired segments kept for recycling
   uint64_t seed = 0;                 // drawn anew by the owner for every Open: seeds the checksums of new segments
-  // The owner's monotonic clock, and who wants to know how long each sync took and how many bytes it covered.
+  // The owner's monotonic clock, and who wants to know how long each write of a batch took, and how long each sync and
+  // how many bytes it covered.
   std::function<std::chrono::steady_clock::time_point()> now;
+  std::function<void(std::chrono::steady_clock::duration)> on_write;
   std::function<void(std::chrono::steady_clock::duration, size_t bytes)> on_sync;
   // Called when the disk is full; frees what it can (the reserve file) and says whether it is worth another try.
   std::function<bool()> make_room;

@@ -56,6 +56,8 @@ absl::Status LogWriter::WriteMark() {
 }
 
 absl::Status LogWriter::WriteAndSync(std::string_view bytes) {
+  const auto now = [this] { return options_.now ? options_.now() : std::chrono::steady_clock::time_point(); };
+  const auto begun = now();
   absl::Status written = at_.file->WriteAt(at_.end, bytes);
   if (absl::IsResourceExhausted(written) && options_.make_room && options_.make_room()) {
     written = at_.file->WriteAt(at_.end, bytes);
@@ -65,10 +67,10 @@ absl::Status LogWriter::WriteAndSync(std::string_view bytes) {
   REGENT_RETURN_IF_ERROR(BringZeroesAlong(at_.end + bytes.size()));
 
   if (options_.mutant == LogMutant::kAppendWithoutSync) return absl::OkStatus();
-  const bool timed = options_.now && options_.on_sync;
-  const auto start = timed ? options_.now() : std::chrono::steady_clock::time_point();
+  const auto start = now();
+  if (options_.on_write) options_.on_write(start - begun);
   REGENT_RETURN_IF_ERROR(at_.file->SyncData());
-  if (timed) options_.on_sync(options_.now() - start, bytes.size());
+  if (options_.on_sync) options_.on_sync(now() - start, bytes.size());
   return absl::OkStatus();
 }
 

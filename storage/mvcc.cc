@@ -147,13 +147,16 @@ std::optional<std::string> Mvcc::PreviousRest(std::string_view key, const Head& 
   return std::move((*found)->rest);
 }
 
+void Mvcc::EndRevision() {
+  if (next_.sub == 0) return;
+  counters_.revision = next_.revision;
+  next_ = Position{next_.revision + 1, 0};
+}
+
 void Mvcc::EndEntry(uint64_t index, uint64_t term) {
+  EndRevision();
   counters_.applied_index = index;
   counters_.applied_term = term;
-  if (next_.sub > 0) {
-    counters_.revision = next_.revision;
-    next_ = Position{next_.revision + 1, 0};
-  }
   may_write_in_entry_ = false;
   incomplete_ = true;
   if (batch_.size_bytes() >= options_.chunk_bytes_max) {

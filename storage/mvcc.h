@@ -1,8 +1,9 @@
 // The write path: turns the operations of entries into rows of a batch, and keeps everything that is counted in step.
 //
-//   BeginTurn ( BeginEntry ( Put | Delete | reads )* EndEntry )* EndTurn
+//   BeginTurn ( BeginEntry ( Put | Delete | reads | EndRevision )* EndEntry )* EndTurn
 //
-// An entry that changes keys does so at revision() + 1, its operations ordered by sub. One batch holds a whole turn:
+// An entry that changes keys does so at revision() + 1, its operations ordered by sub; only an expiry of leases takes
+// several revisions. One batch holds a whole turn:
 // the rows of its entries, then the counters with the applied index. A large entry is the exception:
 //
 //   1. Before it starts, what earlier entries of the turn changed is completed (their counters are added to the batch).
@@ -48,6 +49,8 @@ class Mvcc {
   void Put(std::string_view key, std::string_view value, int64_t lease);
   // REQUIRES: the key is live, and `head` is its newest version.
   void Delete(std::string_view key, const Head& head);
+  // What follows in the entry is done at a revision of its own, if anything was changed so far.
+  void EndRevision();
   void EndEntry(uint64_t index, uint64_t term);
   // Writes the batch. The events of the turn; null when there were none.
   std::shared_ptr<const EventBatch> EndTurn();
@@ -64,7 +67,7 @@ class Mvcc {
   void VisitRange(std::string_view key, std::string_view range_end, Visit visit);
   absl::StatusOr<api::RangeResult> Range(const api::RangeRequest& request);
 
-  // The running entry changed something.
+  // Something was changed at the running revision.
   bool changed() const { return next_.sub > 0; }
   // What a header says at this point: the revision of the entry as soon as it changed something.
   int64_t visible_revision() const { return changed() ? next_.revision : counters_.revision; }

@@ -8,6 +8,8 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/db.h"
+#include "rocksdb/env.h"
+#include "rocksdb/file_system.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/listener.h"
 #include "rocksdb/rate_limiter.h"
@@ -161,6 +163,76 @@ class RocksEngine final : public Engine {
   const uint64_t generation_;
 };
 
+// RocksOptions::unsafe_no_sync: every sync is reported as done and is not.
+class NoSyncFile final : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  using FSWritableFileOwnerWrapper::FSWritableFileOwnerWrapper;
+  rocksdb::IOStatus Sync(const rocksdb::IOOptions&, rocksdb::IODebugContext*) override {
+    return rocksdb::IOStatus::OK();
+  }
+  rocksdb::IOStatus Fsync(const rocksdb::IOOptions&, rocksdb::IODebugContext*) override {
+    return rocksdb::IOStatus::OK();
+  }
+  rocksdb::IOStatus RangeSync(uint64_t, uint64_t, const rocksdb::IOOptions&, rocksdb::IODebugContext*) override {
+    return rocksdb::IOStatus::OK();
+  }
+};
+
+class NoSyncFolder final : public rocksdb::FSDirectoryWrapper {
+ public:
+  explicit NoSyncFolder(std::unique_ptr<rocksdb::FSDirectory>&& folder)
+      : rocksdb::FSDirectoryWrapper(std::move(folder)) {}
+  rocksdb::IOStatus Fsync(const rocksdb::IOOptions&, rocksdb::IODebugContext*) override {
+    return rocksdb::IOStatus::OK();
+  }
+  rocksdb::IOStatus FsyncWithDirOptions(const rocksdb::IOOptions&, rocksdb::IODebugContext*,
+                                        const rocksdb::DirFsyncOptions&) override {
+    return rocksdb::IOStatus::OK();
+  }
+};
+
+class NoSyncFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  NoSyncFileSystem() : rocksdb::FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "regent.NoSync"; }
+
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* context) override {
+    return Wrap(target()->NewWritableFile(path, options, file, context), file);
+  }
+  rocksdb::IOStatus ReopenWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                       std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                       rocksdb::IODebugContext* context) override {
+    return Wrap(target()->ReopenWritableFile(path, options, file, context), file);
+  }
+  rocksdb::IOStatus ReuseWritableFile(const std::string& path, const std::string& old_path,
+                                      const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                      rocksdb::IODebugContext* context) override {
+    return Wrap(target()->ReuseWritableFile(path, old_path, options, file, context), file);
+  }
+  rocksdb::IOStatus NewDirectory(const std::string& path, const rocksdb::IOOptions& options,
+                                 std::unique_ptr<rocksdb::FSDirectory>* folder,
+                                 rocksdb::IODebugContext* context) override {
+    rocksdb::IOStatus status = target()->NewDirectory(path, options, folder, context);
+    if (status.ok()) *folder = std::make_unique<NoSyncFolder>(std::move(*folder));
+    return status;
+  }
+
+ private:
+  static rocksdb::IOStatus Wrap(rocksdb::IOStatus status, std::unique_ptr<rocksdb::FSWritableFile>* file) {
+    if (status.ok()) *file = std::make_unique<NoSyncFile>(std::move(*file));
+    return status;
+  }
+};
+
+// It lives as long as the process: engines and their background work may outlive any owner here.
+rocksdb::Env* NoSyncEnvironment() {
+  static rocksdb::Env* const environment = rocksdb::NewCompositeEnv(std::make_shared<NoSyncFileSystem>()).release();
+  return environment;
+}
+
 rocksdb::CompressionType FastCompression() {
   const std::vector<rocksdb::CompressionType> supported = rocksdb::GetSupportedCompressions();
   const bool lz4 = std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
@@ -185,6 +257,7 @@ rocksdb::Options MakeOptions(const RocksOptions& options) {
   const uint64_t memtable_bytes = std::clamp<uint64_t>(options.memory_bytes / 8, 1 << 20, 64 << 20);
   const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(options.memory_bytes, /*num_shard_bits=*/4);
   rocksdb::Options result;
+  if (options.unsafe_no_sync) result.env = NoSyncEnvironment();
   result.create_if_missing = true;
   result.paranoid_checks = true;
   result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 2, cache);

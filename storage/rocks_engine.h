@@ -16,6 +16,7 @@ struct RocksOptions {
   // At most, of flushes and compactions together, which take no more than they need: the log's sync shares the disk.
   uint64_t flush_bytes_per_second = 128 << 20;
   uint32_t background_threads = 2;
+  bool unsafe_no_sync = false;  // no file of the store is ever synced: for tests whose data nobody will miss
 };
 
 // Creates the store when `directory` (whose parent exists) is empty. `generation` tells it from the ones before it.

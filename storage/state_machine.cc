@@ -12,6 +12,7 @@
 #include "storage/compaction.h"
 #include "storage/kv_writer.h"
 #include "storage/mvcc.h"
+#include "storage/quota.h"
 #include "storage/row_reader.h"
 #include "storage/store_view.h"
 
@@ -89,15 +90,23 @@ class Machine final : public StateMachine {
   void ApplyEntry(const raft::Entry& entry, ApplyOutcome& outcome);
   Result ApplyCommand(const Command& command, raft::Term term, ApplyOutcome& outcome);
   absl::Status RefusedByAlarm(const api::WriteRequest& request) const;
-  Result Execute(const api::PutRequest& request, ApplyOutcome&) { return KvWriter(mvcc_).Put(request); }
-  Result Execute(const api::DeleteRangeRequest& request, ApplyOutcome&) { return KvWriter(mvcc_).DeleteRange(request); }
-  Result Execute(const api::TxnRequest& request, ApplyOutcome&) { return KvWriter(mvcc_).Txn(request); }
+  Result Execute(const api::PutRequest& request, ApplyOutcome& outcome) {
+    return KvWriter(mvcc_, outcome.operations).Put(request);
+  }
+  Result Execute(const api::DeleteRangeRequest& request, ApplyOutcome& outcome) {
+    return KvWriter(mvcc_, outcome.operations).DeleteRange(request);
+  }
+  Result Execute(const api::TxnRequest& request, ApplyOutcome& outcome) {
+    return KvWriter(mvcc_, outcome.operations).Txn(request);
+  }
   Result Execute(const api::CompactionRequest& request, ApplyOutcome& outcome);
   Result Execute(const api::LeaseGrantRequest& request, ApplyOutcome& outcome);
   Result Execute(const api::LeaseRevokeRequest& request, ApplyOutcome& outcome);
+  Result Execute(const api::LeaseExpiryRequest& request, ApplyOutcome& outcome);
   Result Execute(const api::AlarmRequest& request, ApplyOutcome& outcome);
   void SetAlarm(const api::AlarmMember& alarm, bool active, ApplyOutcome& outcome);
   bool HasAlarm(api::AlarmType type) const;
+  int64_t LogicalBytes() const;
   void Digest(DigestKind kind, uint64_t first, uint64_t second);
   void Publish();
 
@@ -131,7 +140,11 @@ void Machine::ApplyEntry(const raft::Entry& entry, ApplyOutcome& outcome) {
     const absl::StatusOr<Command> command = DecodeCommand(entry.data);
     CHECK(command.ok()) << "entry " << entry.index.value << " of term " << entry.term.value << ": " << command.status();
     mvcc_.BeginEntry(SizeOf(command->body), 3 * entry.data.size() + 1024);
-    outcome.answers.push_back({.request = command->request, .result = ApplyCommand(*command, entry.term, outcome)});
+    const auto* expiry = std::get_if<api::LeaseExpiryRequest>(&command->body);
+    outcome.answers.push_back({.request = command->request,
+                               .result = ApplyCommand(*command, entry.term, outcome),
+                               .kind = command->body.index(),
+                               .count = expiry == nullptr ? 1 : expiry->ids.size()});
   }
   mvcc_.EndEntry(entry.index.value, entry.term.value);
 }
@@ -140,12 +153,10 @@ void Machine::ApplyEntry(const raft::Entry& entry, ApplyOutcome& outcome) {
 Machine::Result Machine::ApplyCommand(const Command& command, raft::Term term, ApplyOutcome& outcome) {
   if (absl::Status refused = RefusedByAlarm(command.body); !refused.ok()) return refused;
   if (command.leader_term != 0 && command.leader_term != term.value) return api::ErrLeaderChanged();
-  const int64_t cost = QuotaCost(command.body);
-  const bool over_quota = options_.quota_bytes > 0 && cost > 0 && mvcc_.counters().size + cost >= options_.quota_bytes;
+  const bool fits = FitsQuota(command.body, LogicalBytes(), options_.quota_bytes);
   Result result = std::visit([&](const auto& request) { return Execute(request, outcome); }, command.body);
-  if (!over_quota) return result;
+  if (fits || !result.ok()) return result;
   outcome.over_quota = true;
-  if (!result.ok()) return result;
   return api::ErrNoSpace();
 }
 
@@ -163,10 +174,15 @@ bool Machine::HasAlarm(api::AlarmType type) const {
   return false;
 }
 
+int64_t Machine::LogicalBytes() const {
+  return mvcc_.counters().size + kLeaseBytes * static_cast<int64_t>(mvcc_.leases().ttls().size());
+}
+
 Machine::Result Machine::Execute(const api::CompactionRequest& request, ApplyOutcome& outcome) {
   if (absl::Status status = Compact(request.revision.value, mvcc_); !status.ok()) return status;
   Digest(DigestKind::kCompaction, static_cast<uint64_t>(request.revision.value), 0);
   outcome.compacted = true;
+  outcome.operations.ranges += 1;  // etcd reads its revision so
   return api::CompactionResult{.revision = {mvcc_.revision()}};
 }
 
@@ -181,11 +197,20 @@ Machine::Result Machine::Execute(const api::LeaseGrantRequest& request, ApplyOut
 }
 
 Machine::Result Machine::Execute(const api::LeaseRevokeRequest& request, ApplyOutcome& outcome) {
-  Result result = KvWriter(mvcc_).Revoke(request.id);
+  Result result = KvWriter(mvcc_, outcome.operations).Revoke(request.id);
   if (!result.ok()) return result;
   Digest(DigestKind::kRevoke, static_cast<uint64_t>(request.id.value), 0);
   outcome.leases.push_back({.kind = LeaseChange::Kind::kRevoked, .id = request.id});
   return result;
+}
+
+Machine::Result Machine::Execute(const api::LeaseExpiryRequest& request, ApplyOutcome& outcome) {
+  for (const api::LeaseId id : request.ids) {
+    const Result revoked = Execute(api::LeaseRevokeRequest{.id = id}, outcome);
+    CHECK(revoked.ok() || revoked.status() == api::ErrLeaseNotFound()) << revoked.status();
+    mvcc_.EndRevision();
+  }
+  return api::LeaseExpiryResult{.revision = {mvcc_.revision()}};
 }
 
 // As etcd: an activation answers the alarm, active before or not; a deactivation answers it only if it was active.
@@ -233,7 +258,7 @@ void Machine::Digest(DigestKind kind, uint64_t first, uint64_t second) {
 // The new view first: whoever asks for the current revision must not meet a compaction that its view does not reach.
 void Machine::Publish() {
   std::shared_ptr<const View> next =
-      std::make_shared<const StoreView>(engine_, shared_, mvcc_.counts().Publish(), mvcc_.counters());
+      std::make_shared<const StoreView>(engine_, shared_, mvcc_.counts().Publish(), mvcc_.counters(), LogicalBytes());
   std::atomic_store(&view_, std::move(next));
   shared_->compacted = mvcc_.counters().compacted;
 }

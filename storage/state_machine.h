@@ -29,13 +29,15 @@ struct StateMachineOptions {
   size_t chunk_bytes_max = 4 << 20;        // an entry's rows beyond this are written in several batches
   size_t head_cache_bytes_max = 32 << 20;  // newest versions of recently written keys
   size_t posted_events_max = 10'000;       // a revision with more is left to catch-up reads (EventBatch::too_large)
-  int64_t quota_bytes = 0;                 // this member's; 0: none. See ApplyOutcome::over_quota
+  int64_t quota_bytes = 0;                 // this member's; 0 or less: none. See ApplyOutcome::over_quota
 };
 
 // The answer for one applied command. `status`/`value` is what the proposer's caller gets.
 struct Answer {
   RequestId request;
   absl::StatusOr<api::WriteResult> result;
+  size_t kind = 0;   // which alternative of WriteRequest the command was
+  size_t count = 1;  // how many commands of its kind it stands for: the leases of an expiry
 };
 
 // What happened to leases, in order, for the lease keeper that counts the time.
@@ -46,13 +48,31 @@ struct LeaseChange {
   int64_t ttl = 0;  // seconds
 };
 
+// Operations on keys, counted as etcd counts them: a look at a previous value or at a compared key is a range, the
+// deletes of a revoke are one for each key, and what does more than one of these at a time is a transaction.
+struct OperationCounts {
+  uint64_t ranges = 0;
+  uint64_t puts = 0;
+  uint64_t deletes = 0;
+  uint64_t txns = 0;
+  uint64_t put_bytes = 0;  // of keys and values
+
+  OperationCounts& operator+=(const OperationCounts& other) {
+    ranges += other.ranges, puts += other.puts, deletes += other.deletes;
+    txns += other.txns, put_bytes += other.put_bytes;
+    return *this;
+  }
+  bool operator==(const OperationCounts&) const = default;
+};
+
 struct ApplyOutcome {
   std::vector<Answer> answers;               // in the order of the entries
   std::shared_ptr<const EventBatch> events;  // null when the turn changed no key
   std::vector<LeaseChange> leases;
+  OperationCounts operations;
   bool alarms_changed = false;
-  // A request met a store that is over this member's quota: it was applied as on every member, its answer here is
-  // ErrNoSpace, and the owner raises the alarm.
+  // A request did not fit this member's quota (quota.h): it was applied as on every member, its answer here is
+  // ErrNoSpace, and the owner raises the alarm before it hands the answer out.
   bool over_quota = false;
   bool compacted = false;  // the compacted revision moved: there is something to purge
 };

@@ -13,12 +13,12 @@
 namespace regent::storage {
 
 StoreView::StoreView(std::shared_ptr<const Engine> engine, std::shared_ptr<SharedState> shared,
-                     std::shared_ptr<const CountTree> counts, const Counters& counters)
+                     std::shared_ptr<const CountTree> counts, const Counters& counters, int64_t logical_bytes)
     : engine_(std::move(engine)),
       shared_(std::move(shared)),
       counts_(std::move(counts)),
       revision_(counters.revision),
-      size_(counters.size),
+      size_(logical_bytes),
       applied_index_(counters.applied_index) {}
 
 api::Revision StoreView::compacted() const { return {std::max<int64_t>(shared_->compacted.load(), 0)}; }

@@ -25,7 +25,7 @@ struct SharedState {
 class StoreView final : public View {
  public:
   StoreView(std::shared_ptr<const Engine> engine, std::shared_ptr<SharedState> shared,
-            std::shared_ptr<const CountTree> counts, const Counters& counters);
+            std::shared_ptr<const CountTree> counts, const Counters& counters, int64_t logical_bytes);
 
   api::Revision revision() const override { return {revision_}; }
   api::Revision compacted() const override;

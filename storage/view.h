@@ -29,7 +29,7 @@ class View {
 
   virtual api::Revision revision() const = 0;
   virtual api::Revision compacted() const = 0;      // 0 when nothing was compacted; as it is now
-  virtual int64_t logical_size() const = 0;         // bytes of live rows and history
+  virtual int64_t logical_size() const = 0;         // bytes of live rows, history and leases, as the quota counts them
   virtual int64_t logical_size_in_use() const = 0;  // bytes of what is not yet to be purged
   virtual uint64_t applied_index() const = 0;
 

@@ -29,6 +29,7 @@ inline constexpr std::chrono::milliseconds kRequestTimeoutBase{5000};
 
 // --quota-backend-bytes.
 inline constexpr int64_t kQuotaBytesDefault = 2LL * 1024 * 1024 * 1024;
+inline constexpr int64_t kQuotaBytesAdvised = 8LL * 1024 * 1024 * 1024;  // above it the server warns
 
 // What the server says it is. Clients switch features by it.
 inline constexpr char kServerVersion[] = "3.7.3";

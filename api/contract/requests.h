@@ -86,6 +86,13 @@ struct LeaseRevokeRequest {
   bool operator==(const LeaseRevokeRequest&) const = default;
 };
 
+// The leader's decision that the time of these leases is over. No client sends it. Each lease that still exists ends at
+// a revision of its own, in the order given; those that do not are passed over.
+struct LeaseExpiryRequest {
+  std::vector<LeaseId> ids;
+  bool operator==(const LeaseExpiryRequest&) const = default;
+};
+
 enum class AlarmType : uint8_t { kNone = 0, kNoSpace = 1, kCorrupt = 2 };
 enum class AlarmAction : uint8_t { kGet = 0, kActivate = 1, kDeactivate = 2 };
 
@@ -96,8 +103,8 @@ struct AlarmRequest {
   bool operator==(const AlarmRequest&) const = default;
 };
 
-// Everything that goes through the log on behalf of a client.
+// Everything that goes through the log on behalf of a client, and what the leader decides about leases.
 using WriteRequest = std::variant<PutRequest, DeleteRangeRequest, TxnRequest, CompactionRequest, LeaseGrantRequest,
-                                  LeaseRevokeRequest, AlarmRequest>;
+                                  LeaseRevokeRequest, AlarmRequest, LeaseExpiryRequest>;
 
 }  // namespace regent::api

@@ -82,6 +82,10 @@ struct LeaseRevokeResult {
   Revision revision;
 };
 
+struct LeaseExpiryResult {
+  Revision revision;
+};
+
 struct AlarmMember {
   uint64_t member_id = 0;
   AlarmType alarm = AlarmType::kNone;
@@ -95,6 +99,6 @@ struct AlarmResult {
 
 // The alternative matches the alternative of the WriteRequest.
 using WriteResult = std::variant<PutResult, DeleteRangeResult, TxnResult, CompactionResult, LeaseGrantResult,
-                                 LeaseRevokeResult, AlarmResult>;
+                                 LeaseRevokeResult, AlarmResult, LeaseExpiryResult>;
 
 }  // namespace regent::api

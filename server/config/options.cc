@@ -20,7 +20,6 @@ constexpr std::string_view kMonitoring = "Profiling and Monitoring";
 constexpr std::string_view kLogging = "Logging";
 constexpr std::string_view kTracing = "Distributed tracing";
 constexpr std::string_view kFeatures = "Features";
-constexpr std::string_view kNotYet = "Without effect yet";
 constexpr std::string_view kUnsafe = "Unsafe feature";
 constexpr std::string_view kOther = "Other";
 
@@ -64,6 +63,8 @@ constexpr auto kTable = std::to_array<Option>({
     {"backend-batch-interval", kMember, kNotActive, Time("0s"), "How long bbolt gathers a batch.", kOtherStore},
     {"backend-batch-limit", kMember, kNotActive, Unread{Form::kSigned, "0"}, "How large bbolt's batches are.",
      kOtherStore},
+    {"quota-backend-bytes", kMember, kActive, &Settings::quota_backend_bytes,
+     "Bytes of data and history that raise the NOSPACE alarm; 0 is 2 GiB, negative is no quota."},
     {"max-txn-ops", kMember, kActive, &Settings::max_txn_ops, "Operations that a transaction may have."},
     {"max-request-bytes", kMember, kActive, &Settings::max_request_bytes, "Size that a request may have."},
     {"max-concurrent-streams", kMember, kActive, &Settings::max_concurrent_streams,
@@ -119,6 +120,10 @@ constexpr auto kTable = std::to_array<Option>({
      "Whether a change of members that would lose the quorum is refused.", kNoChanges},
     {"pre-vote", kClustering, kActive, &Settings::pre_vote,
      "Whether a member asks before it campaigns, so that one that comes back disturbs nobody."},
+    {"auto-compaction-mode", kClustering, kActive, &Settings::auto_compaction_mode,
+     "What --auto-compaction-retention counts: periodic (time) or revision (revisions)."},
+    {"auto-compaction-retention", kClustering, kActive, &Settings::auto_compaction_retention,
+     "How much history automatic compaction keeps: 5m, 10h, 10 (hours), or a number of revisions; 0 turns it off."},
     {"v2-deprecation", kClustering, kNotActive, Unread{Form::kText, ""}, "Phase of the removal of etcd's v2 store.",
      "there is no v2 store", "write-only,write-only-skip-check,write-only-drop-data,gone"},
 
@@ -206,12 +211,8 @@ constexpr auto kTable = std::to_array<Option>({
 
     {"force-new-cluster", kUnsafe, kRefused, kOff, "Make a cluster of one member from this member's data.",
      "disaster recovery of a cluster is not there yet"},
-    {"quota-backend-bytes", kNotYet, kNotActive, &Settings::quota_backend_bytes,
-     "Size of the store that raises the NOSPACE alarm."},
-    {"auto-compaction-mode", kNotYet, kNotActive, &Settings::auto_compaction_mode, "periodic or revision."},
-    {"auto-compaction-retention", kNotYet, kNotActive, &Settings::auto_compaction_retention,
-     "How much history automatic compaction keeps; 0 turns it off."},
-    {"unsafe-no-fsync", kNotYet, kNotActive, &Settings::unsafe_no_fsync, "For tests alone: do not wait for the disk."},
+    {"unsafe-no-fsync", kUnsafe, kActive, &Settings::unsafe_no_fsync,
+     "For tests alone: do not wait for the disk. A power cut loses acknowledged writes."},
     {"config-file", kOther, kActive, &Settings::config_file,
      "YAML or JSON file with the flags' names as keys; all other flags and variables are then ignored. Durations are "
      "nanoseconds there."},

@@ -48,6 +48,9 @@ struct Settings {
   int64_t compaction_batch_limit = 0;                     // 0: the node's own
   std::chrono::nanoseconds compaction_sleep_interval{0};  // 0: the node's own
   FeatureGates feature_gates;
+  int64_t quota_backend_bytes = 0;  // 0: 2 GiB; negative: none
+  std::string auto_compaction_mode = "periodic";
+  std::string auto_compaction_retention = "0";  // see auto_compaction.h
 
   // HTTP
   std::vector<std::string> cors = {"*"};
@@ -65,10 +68,6 @@ struct Settings {
   std::chrono::nanoseconds warning_apply_duration = std::chrono::milliseconds(100);
   std::chrono::nanoseconds warning_unary_request_duration = std::chrono::milliseconds(300);
 
-  // Parsed, not active yet: see Option::Support::kNotActive.
-  int64_t quota_backend_bytes = 0;
-  std::string auto_compaction_mode = "periodic";
-  std::string auto_compaction_retention = "0";
   bool unsafe_no_fsync = false;
 
   std::string config_file;

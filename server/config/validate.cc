@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/contract/status_macros.h"
+#include "server/config/auto_compaction.h"
 #include "server/config/duration.h"
 #include "server/config/identity.h"
 #include "server/config/log_rotation.h"
@@ -187,6 +188,7 @@ absl::Status ValidateSettings(const ParsedFlags& flags) {
       !flags.given.contains("advertise-client-urls")) {
     return Invalid("--advertise-client-urls is required when --listen-client-urls is set explicitly");
   }
+  REGENT_RETURN_IF_ERROR(ParseAutoCompaction(settings).status());
   REGENT_RETURN_IF_ERROR(CheckFeatures(settings));
   REGENT_RETURN_IF_ERROR(CheckRefused(flags));
   return CheckSchemes(settings);

@@ -1,26 +1,36 @@
 #include "server/node/applier.h"
 
+#include <algorithm>
 #include <iterator>
 #include <limits>
 #include <utility>
 
+#include "api/contract/errors.h"
 #include "api/contract/key_range.h"
 #include "glog/logging.h"
 
 namespace regent::server {
+namespace {
 
-Applier::Applier(const NodeSeams& seams, const NodeOptions& options, WatchHub& hub, Purger& purger, Events events)
+constexpr Duration kSlowApply = std::chrono::milliseconds(100);
+
+}  // namespace
+
+Applier::Applier(const NodeSeams& seams, const NodeOptions& options, WatchHub& hub, Purger& purger,
+                 RequestMetrics& requests, Events events)
     : loop_(seams.apply_loop),
       raft_loop_(seams.raft_loop),
       state_machine_(seams.state_machine),
       options_(options),
       metrics_(seams.metrics),
+      requests_(requests),
       hub_(hub),
       purger_(purger),
       events_(std::move(events)),
       work_(std::numeric_limits<size_t>::max()),  // the core bounds what is handed out
       applied_(seams.state_machine.applied().value),
-      proposals_(seams.apply_loop, seams.metrics) {}
+      logical_bytes_(seams.state_machine.view()->logical_size()),
+      proposals_(seams.apply_loop, seams.metrics, requests) {}
 
 void Applier::Apply(std::vector<raft::Entry> entries, std::vector<Proposal> proposals) {
   Add({.entries = std::move(entries), .proposals = std::move(proposals), .fail_all = std::nullopt});
@@ -63,30 +73,41 @@ void Applier::Run() {
 void Applier::ApplyTurn() {
   if (turn_.empty()) return;
   const std::shared_ptr<const WantedKeys> wanted = hub_.wanted();
+  turns_begun_.fetch_add(1);
   const MonotonicTime start = loop_.Now();
   storage::ApplyOutcome outcome =
       state_machine_.Apply(turn_, [&wanted](std::string_view key) { return wanted->Contains(key); });
-  metrics_.disk_backend_commit_duration_seconds.Observe(loop_.Now() - start);
+  const Duration took = loop_.Now() - start;
   turn_.clear();
-  UpdateMetrics(outcome);
 
   // Before the events: who has seen the keys of a lease go, and asks for the lease, must not find it.
   if (!outcome.leases.empty()) {
-    raft_loop_.Post([this, leases = std::move(outcome.leases)]() mutable { events_.on_leases(std::move(leases)); });
+    raft_loop_.Post([this, leases = outcome.leases]() mutable { events_.on_leases(std::move(leases)); });
   }
+  turns_told_.fetch_add(1);
+  UpdateMetrics(outcome, took);
   if (outcome.events != nullptr || outcome.compacted) hub_.Publish(outcome.events, state_machine_.view());
   applied_.store(state_machine_.applied().value);
+  logical_bytes_.store(state_machine_.view()->logical_size(), std::memory_order_relaxed);
   if (applied_wanted_.load()) raft_loop_.Post([this] { events_.on_applied(); });
-  Answer(std::move(outcome.answers));
-  if (outcome.over_quota) raft_loop_.Post([this] { events_.on_over_quota(); });
+  if (outcome.alarms_changed) events_.on_alarms();
+  Answer(std::move(outcome.answers), outcome.over_quota);
   if (outcome.compacted) purger_.Kick();
   RunWaiters();
 }
 
-void Applier::Answer(std::vector<storage::Answer> answers) {
+void Applier::Answer(std::vector<storage::Answer> answers, bool over_quota) {
+  std::vector<api::Done<api::WriteResult>> refused;
   for (storage::Answer& answer : answers) {
-    if (answer.request.node == options_.member_id) proposals_.Answer(answer.request.sequence, std::move(answer.result));
+    if (answer.request.node != options_.member_id) continue;
+    if (over_quota && absl::IsResourceExhausted(answer.result.status())) {
+      if (auto done = proposals_.Take(answer.request.sequence)) refused.push_back(std::move(done));
+      continue;
+    }
+    proposals_.Answer(answer.request.sequence, std::move(answer.result));
   }
+  if (!over_quota) return;
+  raft_loop_.Post([this, refused = std::move(refused)]() mutable { events_.on_over_quota(std::move(refused)); });
 }
 
 void Applier::WhenApplied(raft::Index index, Loop::Task task) {
@@ -119,12 +140,34 @@ void Applier::RunWaiters() {
   for (Loop::Task& task : ready) task();
 }
 
-void Applier::UpdateMetrics(const storage::ApplyOutcome& outcome) {
+// Renewals race with the end of their lease:
+//   1. Apply publishes the view in which the lease and its keys are gone.
+//   2. A client sees that, and asks to renew the lease.
+//   3. This loop tells the raft loop, whose keeper forgets the lease.
+// A renewal that overtook step 3 would be granted. So while a turn is between 1 and 3, it goes through this loop.
+void Applier::BehindLeaseChanges(Loop::Task task) {
+  // Begun first: a turn that is told between the two looks counts as under way, which costs a detour and no more.
+  const uint64_t begun = turns_begun_.load();
+  if (turns_told_.load() == begun) return raft_loop_.Post(std::move(task));
+  loop_.Post([this, task = std::move(task)]() mutable { raft_loop_.Post(std::move(task)); });
+}
+
+void Applier::UpdateMetrics(const storage::ApplyOutcome& outcome, Duration took) {
+  metrics_.disk_backend_commit_duration_seconds.Observe(took);
+  metrics_.debugging_disk_backend_commit_write_duration_seconds.Observe(took);
   metrics_.server_proposals_applied_total.Set(static_cast<double>(state_machine_.applied().value));
-  if (outcome.events != nullptr) {
-    uint64_t puts = 0;
-    for (const storage::Event& event : outcome.events->events) puts += event.type == storage::Event::Type::kPut ? 1 : 0;
-    metrics_.mvcc_put_total.Increment(puts);
+  metrics_.mvcc_range_total.Increment(outcome.operations.ranges);
+  metrics_.mvcc_put_total.Increment(outcome.operations.puts);
+  metrics_.mvcc_delete_total.Increment(outcome.operations.deletes);
+  metrics_.mvcc_txn_total.Increment(outcome.operations.txns);
+  metrics_.debugging_mvcc_total_put_size_in_bytes.Add(static_cast<double>(outcome.operations.put_bytes));
+  size_t commands = 0;
+  for (const storage::Answer& answer : outcome.answers) commands += answer.count;
+  const Duration each = took / static_cast<int64_t>(std::max<size_t>(commands, 1));
+  if (each > kSlowApply) metrics_.server_slow_apply_total.Increment(commands);
+  for (const storage::Answer& answer : outcome.answers) {
+    const bool success = answer.result.ok() || answer.result.status() == api::ErrCompacted();
+    requests_.apply.Observe(answer.kind, success, each, answer.count);
   }
   for (const storage::LeaseChange& change : outcome.leases) {
     if (change.kind == storage::LeaseChange::Kind::kGranted) {

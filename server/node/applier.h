@@ -26,14 +26,17 @@ namespace regent::server {
 
 class Applier {
  public:
-  struct Events {  // on the raft loop
+  struct Events {  // on the raft loop, but on_alarms on the apply loop: before anybody hears of the change
     std::function<void(std::vector<storage::LeaseChange>)> on_leases;
-    std::function<void()> on_over_quota;
+    std::function<void()> on_alarms;
+    // Requests that were applied over the quota: whoever asked hears ErrNoSpace, but not before the alarm is on.
+    std::function<void(std::vector<api::Done<api::WriteResult>>)> on_over_quota;
     std::function<void()> on_applied;  // only while WantApplied
     std::function<void()> on_taken;    // once after WantTaken
   };
 
-  Applier(const NodeSeams& seams, const NodeOptions& options, WatchHub& hub, Purger& purger, Events events);
+  Applier(const NodeSeams& seams, const NodeOptions& options, WatchHub& hub, Purger& purger, RequestMetrics& requests,
+          Events events);
 
   // `proposals`: made since the last call, not only those of `entries`.
   void Apply(std::vector<raft::Entry> entries, std::vector<Proposal> proposals);
@@ -44,7 +47,12 @@ class Applier {
   void WhenApplied(raft::Index index, Loop::Task task);
   void WhenTermApplied(raft::Term term, Loop::Task task);
 
+  // On the raft loop, behind every change of leases that the caller can have seen the effect of.
+  void BehindLeaseChanges(Loop::Task task);
+
   raft::Index applied() const { return {applied_.load()}; }
+  // As View::logical_size, after the last turn. From any thread.
+  int64_t logical_bytes() const { return logical_bytes_.load(std::memory_order_relaxed); }
   // The raft loop wants to hear of the next progress. It reads applied() again after asking.
   void WantApplied(bool wanted) { applied_wanted_.store(wanted); }
 
@@ -66,23 +74,26 @@ class Applier {
   void Add(Work work);
   void Run();
   void ApplyTurn();
-  void Answer(std::vector<storage::Answer> answers);
+  void Answer(std::vector<storage::Answer> answers, bool over_quota);
   void RunWaiters();
-  void UpdateMetrics(const storage::ApplyOutcome& outcome);
+  void UpdateMetrics(const storage::ApplyOutcome& outcome, Duration took);
 
   Loop& loop_;
   Loop& raft_loop_;
   storage::StateMachine& state_machine_;
   const NodeOptions& options_;
   Metrics& metrics_;
+  RequestMetrics& requests_;
   WatchHub& hub_;
   Purger& purger_;
   const Events events_;
 
   Mailbox<Work> work_;
   std::atomic<uint64_t> applied_;
+  std::atomic<int64_t> logical_bytes_;
   std::atomic<bool> applied_wanted_{false};
   std::atomic<uint64_t> works_given_{0}, works_taken_{0};
+  std::atomic<uint64_t> turns_begun_{0}, turns_told_{0};  // told: the raft loop will hear what happened to leases
   std::atomic<bool> taken_wanted_{false};
 
   // Of the apply loop.

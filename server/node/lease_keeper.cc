@@ -8,15 +8,23 @@
 namespace regent::server {
 namespace {
 
-// Leases that end close together are revoked together.
+// Leases that expire close together are ended together.
 constexpr Duration kExpiryGranularity = std::chrono::milliseconds(50);
-constexpr Duration kRevokeAgain = std::chrono::milliseconds(500);
+constexpr Duration kEndAgain = std::chrono::milliseconds(500);
+
+// A command that was done within the first is followed by one of twice the size, beyond the second by one of half.
+constexpr Duration kCommandQuick = std::chrono::milliseconds(4);
+constexpr Duration kCommandSlow = std::chrono::milliseconds(8);
+constexpr size_t kFirstCommandLeases = 32;
 
 }  // namespace
 
-LeaseKeeper::LeaseKeeper(const NodeSeams& seams, const NodeOptions& options,
-                         std::function<void(raft::Term, const std::vector<api::LeaseId>&)> revoke)
-    : loop_(seams.raft_loop), options_(options), metrics_(seams.metrics), revoke_(std::move(revoke)) {}
+LeaseKeeper::LeaseKeeper(const NodeSeams& seams, const NodeOptions& options, Expire expire)
+    : loop_(seams.raft_loop),
+      options_(options),
+      metrics_(seams.metrics),
+      expire_(std::move(expire)),
+      leases_per_command_(std::min(kFirstCommandLeases, options.lease_revokes_max)) {}
 
 void LeaseKeeper::Start(const std::vector<storage::LeaseInfo>& leases) {
   for (const storage::LeaseInfo& info : leases) {
@@ -28,8 +36,7 @@ void LeaseKeeper::Start(const std::vector<storage::LeaseInfo>& leases) {
 
 void LeaseKeeper::Lead(raft::Term term) {
   leading_ = term;
-  to_revoke_.clear();
-  revoking_ = 0;
+  ForgetCommand();
   const MonotonicTime now = loop_.Now();
   for (auto& [id, lease] : leases_) {
     lease.expired = false;
@@ -40,8 +47,7 @@ void LeaseKeeper::Lead(raft::Term term) {
 
 void LeaseKeeper::Follow() {
   leading_.reset();
-  to_revoke_.clear();
-  revoking_ = 0;
+  ForgetCommand();
   FailWaiters(api::ErrLeaderChanged());
 }
 
@@ -59,11 +65,10 @@ void LeaseKeeper::OnChanges(const std::vector<storage::LeaseChange>& changes) {
     Lease lease = std::move(found->second);
     leases_.erase(found);
     deadlines_.erase({lease.deadline, change.id});
-    if (lease.expired && to_revoke_.erase(change.id) == 0 && revoking_ > 0) --revoking_;
+    if (lease.expired) metrics_.debugging_server_lease_expired_total.Increment();
     for (Waiter& waiter : lease.waiters) waiter.done(api::LeaseKeepAliveResult{.revision = waiter.revision, .ttl = 0});
   }
   StartTimer();
-  ProposeRevokes();
 }
 
 void LeaseKeeper::Renew(api::LeaseId id, api::Revision revision, api::Done<api::LeaseKeepAliveResult> done) {
@@ -120,43 +125,52 @@ void LeaseKeeper::StartTimer() {
   timer_due_ = due;
   timer_ = loop_.PostAfter(due - loop_.Now(), [this] {
     timer_ = Loop::TimerId::kNone;
-    Expire();
+    ExpireDue();
     StartTimer();
   });
 }
 
-void LeaseKeeper::Expire() {
+void LeaseKeeper::ExpireDue() {
   if (!leading_.has_value() || stopped_) return;
   const MonotonicTime now = loop_.Now();
   while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
     const api::LeaseId id = deadlines_.begin()->second;
     deadlines_.erase(deadlines_.begin());
     leases_.at(id).expired = true;
-    to_revoke_.insert(id);
-    metrics_.debugging_server_lease_expired_total.Increment();
+    to_end_.push_back(id);
   }
-  ProposeRevokes();
+  ProposeEnds();
 }
 
-void LeaseKeeper::ProposeRevokes() {
-  if (!leading_.has_value() || stopped_) return;
-  std::vector<api::LeaseId> batch;
-  while (!to_revoke_.empty() && revoking_ < options_.lease_revokes_max) {
-    batch.push_back(*to_revoke_.begin());
-    to_revoke_.erase(to_revoke_.begin());
-    ++revoking_;
+void LeaseKeeper::ProposeEnds() {
+  if (!leading_.has_value() || stopped_ || !ending_.empty()) return;
+  while (!to_end_.empty() && ending_.size() < leases_per_command_) {
+    const auto found = leases_.find(to_end_.front());
+    if (found != leases_.end() && found->second.expired) ending_.push_back(found->first);
+    to_end_.pop_front();
   }
-  if (!batch.empty()) revoke_(*leading_, batch);
+  if (ending_.empty()) return;
+  proposed_ = loop_.Now();
+  expire_(*leading_, ending_, [this, command = ++command_](const absl::Status& status) { OnEnded(command, status); });
 }
 
-// The proposal was refused or its outcome is unknown. If the lease is still there, it is tried again.
-void LeaseKeeper::RevokeFailed(api::LeaseId id) {
-  const auto found = leases_.find(id);
-  if (found == leases_.end() || !found->second.expired || to_revoke_.contains(id)) return;
-  if (revoking_ > 0) --revoking_;
-  if (stopped_ || !leading_.has_value()) return;
-  to_revoke_.insert(id);
-  loop_.PostAfter(kRevokeAgain, [this] { ProposeRevokes(); });
+void LeaseKeeper::OnEnded(uint64_t command, const absl::Status& status) {
+  if (command != command_ || ending_.empty()) return;  // of an earlier leadership
+  const std::vector<api::LeaseId> leases = std::exchange(ending_, {});
+  const Duration took = loop_.Now() - proposed_;
+  if (took < kCommandQuick) leases_per_command_ = std::min(2 * leases_per_command_, options_.lease_revokes_max);
+  if (took > kCommandSlow) leases_per_command_ = std::max<size_t>(leases_per_command_ / 2, 1);
+  if (status.ok()) return ProposeEnds();
+  // It was refused, or its outcome is unknown: what is still there is tried again.
+  to_end_.insert(to_end_.begin(), leases.begin(), leases.end());
+  loop_.PostAfter(kEndAgain, [this] { ProposeEnds(); });
+}
+
+// What an earlier leadership has under way does not count any more.
+void LeaseKeeper::ForgetCommand() {
+  to_end_.clear();
+  ending_.clear();
+  ++command_;
 }
 
 void LeaseKeeper::Stop(const absl::Status& status) {

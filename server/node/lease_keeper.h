@@ -3,16 +3,18 @@
 //
 //   * A lease never ends early. Whoever begins to lead, also after a restart, gives every lease its full time to live
 //     and an election timeout on top, from the moment when an entry of its own term is applied.
-//   * A lease whose time is over is proposed for revocation, in batches, with the term of the leader that decided it:
-//     apply refuses the decision of a deposed leader. It stays, expired, until apply says that it is revoked.
-//   * A renewal of an expired lease waits for the revocation and answers "gone" (TTL 0): a renewal that was
-//   acknowledged
-//     is never followed by a revocation decided before it.
+//   * Leases whose time is over are ended by one command for many, in the order of their deadlines, with the term of
+//     the leader that decided it: apply refuses the decision of a deposed leader. A lease stays, expired, until apply
+//     says that it is gone. One command is under way at a time, and its size follows how long the last one took, so
+//     that ends by the thousand do not keep writes waiting.
+//   * A renewal of an expired lease waits for its end and answers "gone" (TTL 0): a renewal that was acknowledged is
+//     never followed by an end that was decided before it.
 //   * Monotonic time only: the wall clock may jump as it likes.
 //
 // Owner: the raft loop. Answers are given on it.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -20,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "api/service/backend.h"
 #include "server/node/node_options.h"
 #include "storage/state_machine.h"
@@ -28,9 +31,12 @@ namespace regent::server {
 
 class LeaseKeeper {
  public:
-  // `revoke`: proposes the revocations in the given term; each ends with OnChanges, or with RevokeFailed.
-  LeaseKeeper(const NodeSeams& seams, const NodeOptions& options,
-              std::function<void(raft::Term, const std::vector<api::LeaseId>&)> revoke);
+  using Done = absl::AnyInvocable<void(absl::Status)>;
+  // Proposes the end of the leases in the given term. `done` comes on the raft loop, later, behind the OnChanges of
+  // what was done.
+  using Expire = std::function<void(raft::Term, std::vector<api::LeaseId>, Done done)>;
+
+  LeaseKeeper(const NodeSeams& seams, const NodeOptions& options, Expire expire);
 
   // The leases found at start. Before the loops run.
   void Start(const std::vector<storage::LeaseInfo>& leases);
@@ -41,7 +47,6 @@ class LeaseKeeper {
   void Follow();
 
   void OnChanges(const std::vector<storage::LeaseChange>& changes);
-  void RevokeFailed(api::LeaseId id);
 
   // `revision`: of the store when the request came. REQUIRES: leadership was confirmed after the request came.
   void Renew(api::LeaseId id, api::Revision revision, api::Done<api::LeaseKeepAliveResult> done);
@@ -67,28 +72,33 @@ class LeaseKeeper {
   struct Lease {
     int64_t ttl = 0;
     MonotonicTime deadline;
-    bool expired = false;  // its revocation is proposed, or about to be
+    bool expired = false;  // its end is proposed, or about to be
     std::vector<Waiter> waiters;
   };
 
   Duration TimeToLive(int64_t ttl) const;
   void SetDeadline(api::LeaseId id, Lease& lease, MonotonicTime deadline);
-  void Expire();
-  void ProposeRevokes();
+  void ExpireDue();
+  void ProposeEnds();
+  void OnEnded(uint64_t command, const absl::Status& status);
+  void ForgetCommand();
   void StartTimer();
   void FailWaiters(const absl::Status& status);
 
   Loop& loop_;
   const NodeOptions& options_;
   Metrics& metrics_;
-  const std::function<void(raft::Term, const std::vector<api::LeaseId>&)> revoke_;
+  const Expire expire_;
 
   std::optional<raft::Term> leading_;  // the term, while this node leads
   bool stopped_ = false;
   std::map<api::LeaseId, Lease> leases_;
   std::set<std::pair<MonotonicTime, api::LeaseId>> deadlines_;  // of leases that are not expired
-  std::set<api::LeaseId> to_revoke_;                            // expired, not proposed
-  size_t revoking_ = 0;                                         // proposed, not answered
+  std::deque<api::LeaseId> to_end_;                             // expired, not proposed; some may be gone already
+  std::vector<api::LeaseId> ending_;                            // proposed, not answered
+  uint64_t command_ = 0;                                        // the number of the command that ends them
+  MonotonicTime proposed_;
+  size_t leases_per_command_;
   Loop::TimerId timer_ = Loop::TimerId::kNone;
   MonotonicTime timer_due_;
 };

@@ -43,6 +43,7 @@ Node::Node(NodeSeams seams, NodeOptions options, raft::CoreStart start)
       options_(std::move(options)),
       random_(seams.seed),
       next_sequence_(random_.Next() << 24),
+      request_metrics_(seams.metrics),
       hub_(seams.watch_loop, seams.background, options_.watch, random_.Next(), seams.metrics, options_.mutants),
       purger_(seams_, options_),
       log_(seams_, options_,
@@ -50,14 +51,23 @@ Node::Node(NodeSeams seams, NodeOptions options, raft::CoreStart start)
             .on_fetched = [this](const raft::LogFetch& fetch,
                                  raft::FetchResult result) { driver_.OnFetched(fetch, std::move(result)); }}),
       flusher_(seams_, options_, log_),
-      applier_(seams_, options_, hub_, purger_,
+      applier_(seams_, options_, hub_, purger_, request_metrics_,
                {.on_leases = [this](const std::vector<storage::LeaseChange>& changes) { keeper_.OnChanges(changes); },
-                .on_over_quota = [this] { RaiseNoSpace(); },
+                .on_alarms = [this] { OnAlarms(); },
+                .on_over_quota =
+                    [this](std::vector<api::Done<api::WriteResult>> refused) { RaiseNoSpace(std::move(refused)); },
                 .on_applied = [this] { driver_.Turn(); },
                 .on_taken = [this] { driver_.OnApplierTookAll(); }}),
       gate_(seams_, applier_, [this](raft::ReadId id) { return driver_.ReadIndex(id); }),
       keeper_(seams_, options_,
-              [this](raft::Term term, const std::vector<api::LeaseId>& ids) { ProposeRevokes(term, ids); }),
+              [this](raft::Term term, std::vector<api::LeaseId> ids, LeaseKeeper::Done done) {
+                ProposeOwn(api::LeaseExpiryRequest{.ids = std::move(ids)}, term.value, std::move(done));
+              }),
+      compactor_(
+          seams_, options_,
+          {.leads = [this] { return keeper_.leading(); },
+           .compact = [this](api::Revision at,
+                             auto done) { ProposeOwn(api::CompactionRequest{.revision = at}, 0, std::move(done)); }}),
       driver_(seams_, options_, std::move(start), log_, applier_, gate_,
               {.on_role = [this](const raft::RoleChange& change) { OnRole(change); }, .on_tick = [] {}}) {}
 
@@ -70,11 +80,15 @@ void Node::Start(Loop::Task ready) {
   seams_.metrics.server_quota_backend_bytes.Set(static_cast<double>(options_.quota_bytes));
   hub_.Start(seams_.state_machine.view());
   keeper_.Start(seams_.state_machine.Leases());
+  OnAlarms();
   seams_.apply_loop.Post([this] {
     flusher_.Start();
     purger_.Kick();  // a purge that a restart interrupted
   });
-  seams_.raft_loop.Post([this] { driver_.Start(); });
+  seams_.raft_loop.Post([this] {
+    compactor_.Start();
+    driver_.Start();
+  });
 }
 
 void Node::OnRole(const raft::RoleChange& change) {
@@ -128,6 +142,7 @@ void Node::DrainLog(int rounds, Loop::Task then) {
 }
 
 void Node::StopRaft(Loop::Task stopped) {
+  compactor_.Stop();
   driver_.FailHeld(api::ErrStopped());
   gate_.FailAll(api::ErrStopped());
   applier_.FailAll(api::ErrStopped());

@@ -12,11 +12,13 @@
 
 #include <atomic>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "api/service/backend.h"
 #include "server/node/applier.h"
+#include "server/node/auto_compactor.h"
 #include "server/node/flusher.h"
 #include "server/node/lease_keeper.h"
 #include "server/node/log_driver.h"
@@ -25,6 +27,7 @@
 #include "server/node/raft_driver.h"
 #include "server/node/random.h"
 #include "server/node/read_gate.h"
+#include "server/node/request_metrics.h"
 #include "server/node/watch_hub.h"
 
 namespace regent::server {
@@ -70,9 +73,11 @@ class Node final : public api::Backend {
                                   api::Done<api::WriteResult> done);
   void ProposeGrantWithoutId(api::LeaseGrantRequest grant, MonotonicTime deadline, api::Done<api::WriteResult> done);
   api::Done<api::WriteResult> AfterPurge(api::Revision revision, api::Done<api::WriteResult> done);
-  void ProposeRevokes(raft::Term term, const std::vector<api::LeaseId>& ids);
-  void RaiseNoSpace();
-  void CountWrite(const api::WriteRequest& request);
+  // What the node itself wants, from the raft loop; `done` runs on it, later.
+  void ProposeOwn(api::WriteRequest body, uint64_t leader_term, absl::AnyInvocable<void(absl::Status)> done);
+  // `refused` hears ErrNoSpace as soon as the alarm is raised, or cannot be.
+  void RaiseNoSpace(std::vector<api::Done<api::WriteResult>> refused);
+  void AnswerRefused();
 
   // Life (node.cc).
   void OnRole(const raft::RoleChange& change);
@@ -84,6 +89,12 @@ class Node final : public api::Backend {
   std::shared_ptr<const storage::View> ReadView();
   absl::StatusOr<api::RangeResult> RangeNow(const api::RangeRequest& request);
   absl::StatusOr<api::TxnResult> ReadTxnNow(const api::TxnRequest& request);
+
+  // Counting (node_metrics.cc). `begun`: when the call came.
+  absl::StatusOr<api::RangeResult> RangeCounted(const api::RangeRequest& request, MonotonicTime begun);
+  absl::StatusOr<api::TxnResult> ReadTxnCounted(const api::TxnRequest& request, MonotonicTime begun);
+  void OnAlarms();
+
   MonotonicTime Bounded(MonotonicTime deadline) const;
 
   const NodeSeams seams_;
@@ -93,12 +104,16 @@ class Node final : public api::Backend {
       next_sequence_;  // begins at a random place: an earlier life's proposals are not mistaken for ours
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopping_{false};
-  std::atomic<bool> raising_no_space_{false};
-  std::atomic<uint64_t> reads_{0};  // of a mutant
+  std::atomic<bool> no_space_{false};  // this member's alarm is on, as applied here
+  bool raising_no_space_ = false;      // of the raft loop, as are the next
+  std::vector<api::Done<api::WriteResult>> refused_;
+  std::set<api::AlarmMember> alarms_shown_;  // of the apply loop, after Start
+  std::atomic<uint64_t> reads_{0};           // of a mutant
   Mutex stale_mutex_;
   std::shared_ptr<const storage::View> stale_view_ ABSL_GUARDED_BY(stale_mutex_);  // of a mutant
   Loop::Task on_ready_;                                                            // of the apply loop, after Start
 
+  RequestMetrics request_metrics_;
   WatchHub hub_;
   Purger purger_;
   LogDriver log_;
@@ -106,6 +121,7 @@ class Node final : public api::Backend {
   Applier applier_;
   ReadGate gate_;
   LeaseKeeper keeper_;
+  AutoCompactor compactor_;
   RaftDriver driver_;
 };
 

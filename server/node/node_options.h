@@ -10,6 +10,7 @@
 
 #include "api/contract/limits.h"
 #include "raft/options.h"
+#include "server/node/compaction_planner.h"
 #include "server/node/mutants.h"
 #include "server/node/transport.h"
 #include "server/node/watch_hub.h"
@@ -33,7 +34,7 @@ struct NodeOptions {
   size_t request_bytes_max = api::kMaxRequestBytesDefault;  // of an encoded command
   size_t proposals_waiting_max = 100'000;                   // not yet seen by the raft loop
   uint64_t unapplied_entries_max = 5'000;                   // committed and not applied: new proposals are refused
-  int64_t quota_bytes = 0;                                  // as the state machine has it; for Status alone
+  int64_t quota_bytes = 0;                                  // as the state machine has it; 0 or less: none
 
   Duration log_idle = std::chrono::milliseconds(10);        // then the log's mark is written and its future prepared
   Duration disk_stall_max = std::chrono::seconds(20);       // a write that takes longer ends the process
@@ -42,11 +43,14 @@ struct NodeOptions {
 
   size_t purge_events_max = 512;                        // of one slice
   Duration purge_pause = std::chrono::milliseconds(2);  // between slices, unless somebody waits for the purge
-  size_t lease_revokes_max = 500;                       // expired leases in revocation at the same time
+  size_t lease_revokes_max = 512;                       // leases that one command ends
+  CompactionPolicy compaction;                          // automatic; off unless set
 
   WatchOptions watch;
   raft::CoreOptions raft;  // the ticks are derived from the two intervals above
 
+  // The wall clock, for a metric that shows it; without it that metric stays 0. From any thread.
+  std::function<double()> unix_seconds;
   // On the raft loop, once per loss: no leader has been known for three election timeouts.
   std::function<void()> on_leader_lost;
   // A broken disk or a broken promise: must end the process with a non-zero status. After it returns, if it does, the

@@ -1,17 +1,25 @@
 // How writes enter: from clients, and from the node itself (expired leases, the alarm of a full store).
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <variant>
 
 #include "api/contract/errors.h"
 #include "glog/logging.h"
 #include "server/node/node.h"
+#include "storage/quota.h"
 
 namespace regent::server {
 
 void Node::Propose(api::WriteRequest request, api::MonotonicTime deadline, api::Done<api::WriteResult> done) {
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
-  CountWrite(request);
+  if (!storage::FitsQuota(request, applier_.logical_bytes(), options_.quota_bytes)) {
+    return seams_.raft_loop.Post([this, done = std::move(done)]() mutable {
+      std::vector<api::Done<api::WriteResult>> refused;
+      refused.push_back(std::move(done));
+      RaiseNoSpace(std::move(refused));
+    });
+  }
   deadline = Bounded(deadline);
   if (auto* grant = std::get_if<api::LeaseGrantRequest>(&request)) {
     grant->ttl = std::max(grant->ttl, options_.lease_ttl_min());
@@ -21,7 +29,10 @@ void Node::Propose(api::WriteRequest request, api::MonotonicTime deadline, api::
     done = AfterPurge(compaction->revision, std::move(done));
   }
   RaftDriver::Request made = MakeRequest(std::move(request), 0, deadline, std::move(done));
-  if (made.command.size() > options_.request_bytes_max) return made.proposal.done(api::ErrRequestTooLarge());
+  if (made.command.size() > options_.request_bytes_max) {
+    request_metrics_.request.Observe(made.proposal.kind, false, seams_.raft_loop.Now() - made.proposal.begun);
+    return made.proposal.done(api::ErrRequestTooLarge());
+  }
   if (const absl::Status status = driver_.Propose(made); !status.ok()) {
     seams_.metrics.server_proposals_failed_total.Increment();
     made.proposal.done(status);
@@ -31,10 +42,15 @@ void Node::Propose(api::WriteRequest request, api::MonotonicTime deadline, api::
 RaftDriver::Request Node::MakeRequest(api::WriteRequest body, uint64_t leader_term, MonotonicTime deadline,
                                       api::Done<api::WriteResult> done) {
   const uint64_t sequence = next_sequence_.fetch_add(1, std::memory_order_relaxed);
+  const size_t kind = body.index();
   return {.command = storage::EncodeCommand({.request = {.node = options_.member_id, .sequence = sequence},
                                              .leader_term = leader_term,
                                              .body = std::move(body)}),
-          .proposal = {.sequence = sequence, .deadline = deadline, .done = std::move(done)}};
+          .proposal = {.sequence = sequence,
+                       .deadline = deadline,
+                       .kind = kind,
+                       .begun = seams_.raft_loop.Now(),
+                       .done = std::move(done)}};
 }
 
 // The id is drawn where the existing ones are known. (A lease that is granted meanwhile under the same id: one chance
@@ -59,31 +75,35 @@ api::Done<api::WriteResult> Node::AfterPurge(api::Revision revision, api::Done<a
   };
 }
 
-void Node::ProposeRevokes(raft::Term term, const std::vector<api::LeaseId>& ids) {
-  for (const api::LeaseId id : ids) {
-    driver_.ProposeHere(MakeRequest(api::LeaseRevokeRequest{.id = id}, term.value, Bounded(MonotonicTime::max()),
-                                    [this, id](absl::StatusOr<api::WriteResult> result) {
-                                      if (result.ok()) return;  // the keeper hears of it from apply
-                                      seams_.raft_loop.Post([this, id] { keeper_.RevokeFailed(id); });
-                                    }));
-  }
+void Node::ProposeOwn(api::WriteRequest body, uint64_t leader_term, absl::AnyInvocable<void(absl::Status)> done) {
+  driver_.ProposeHere(MakeRequest(std::move(body), leader_term, Bounded(MonotonicTime::max()),
+                                  [this, done = std::move(done)](absl::StatusOr<api::WriteResult> result) mutable {
+                                    seams_.raft_loop.Post(
+                                        [done = std::move(done), status = result.status()]() mutable { done(status); });
+                                  }));
   driver_.Turn();
 }
 
-void Node::RaiseNoSpace() {
-  if (stopping_.load() || raising_no_space_.exchange(true)) return;
+// ---- the alarm of a full store -------------------------------------------------------------------------------------
+
+// As etcd does, a write that does not fit is refused here, before the log, and raises the alarm. Those that were on
+// their way when the store filled up are told by apply.
+void Node::RaiseNoSpace(std::vector<api::Done<api::WriteResult>> refused) {
+  std::move(refused.begin(), refused.end(), std::back_inserter(refused_));
+  if (raising_no_space_) return;
+  if (stopping_.load() || no_space_.load()) return AnswerRefused();
+  raising_no_space_ = true;
   LOG(WARNING) << "the store is over its quota: raising the alarm NOSPACE";
-  driver_.ProposeHere(MakeRequest(
-      api::AlarmRequest{
-          .action = api::AlarmAction::kActivate, .member_id = options_.member_id, .alarm = api::AlarmType::kNoSpace},
-      0, Bounded(MonotonicTime::max()),
-      [this](const absl::StatusOr<api::WriteResult>&) { raising_no_space_.store(false); }));
-  driver_.Turn();
+  const api::AlarmRequest raise{
+      .action = api::AlarmAction::kActivate, .member_id = options_.member_id, .alarm = api::AlarmType::kNoSpace};
+  ProposeOwn(raise, 0, [this](const absl::Status&) {
+    raising_no_space_ = false;
+    AnswerRefused();
+  });
 }
 
-void Node::CountWrite(const api::WriteRequest& request) {
-  if (std::holds_alternative<api::DeleteRangeRequest>(request)) seams_.metrics.mvcc_delete_total.Increment();
-  if (std::holds_alternative<api::TxnRequest>(request)) seams_.metrics.mvcc_txn_total.Increment();
+void Node::AnswerRefused() {
+  for (api::Done<api::WriteResult>& done : std::exchange(refused_, {})) done(api::ErrNoSpace());
 }
 
 }  // namespace regent::server

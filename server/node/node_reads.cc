@@ -4,14 +4,11 @@
 
 #include "api/contract/errors.h"
 #include "server/node/node.h"
+#include "storage/quota.h"
 
 namespace regent::server {
-namespace {
 
-// What a store without keys is said to occupy: clients divide by the size.
-constexpr int64_t kEmptyStoreBytes = 4096;
-
-}  // namespace
+using storage::kEmptyStoreBytes;
 
 // A caller who names no deadline, or a later one, waits as long as the contract says.
 MonotonicTime Node::Bounded(MonotonicTime deadline) const {
@@ -55,19 +52,20 @@ absl::StatusOr<api::TxnResult> Node::ReadTxnNow(const api::TxnRequest& request) 
 // Before the node is ready a serializable read waits as a linearizable one does: the flushed state that a restart finds
 // lags behind what was acknowledged.
 void Node::Range(api::RangeRequest request, api::MonotonicTime deadline, api::Done<api::RangeResult> done) {
-  seams_.metrics.mvcc_range_total.Increment();
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
-  if (gate_.local() || (request.serializable && ready())) return done(RangeNow(request));
+  const MonotonicTime begun = seams_.raft_loop.Now();
+  if (gate_.local() || (request.serializable && ready())) return done(RangeCounted(request, begun));
   gate_.Wait(Bounded(deadline),
-             [this, request = std::move(request), done = std::move(done)](absl::Status status) mutable {
-               if (!status.ok()) return done(std::move(status));
-               done(RangeNow(request));
+             [this, begun, request = std::move(request), done = std::move(done)](absl::Status status) mutable {
+               if (status.ok()) return done(RangeCounted(request, begun));
+               request_metrics_.request.Observe(kRangeKind, false, seams_.raft_loop.Now() - begun);
+               done(std::move(status));
              });
 }
 
 void Node::ReadTxn(api::TxnRequest request, api::MonotonicTime deadline, api::Done<api::TxnResult> done) {
-  seams_.metrics.mvcc_txn_total.Increment();
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  const MonotonicTime begun = seams_.raft_loop.Now();
   const auto serializable = [](const std::vector<api::RequestOp>& operations) {
     return std::all_of(operations.begin(), operations.end(), [](const api::RequestOp& operation) {
       const auto* range = std::get_if<api::RangeRequest>(&operation);
@@ -75,12 +73,12 @@ void Node::ReadTxn(api::TxnRequest request, api::MonotonicTime deadline, api::Do
     });
   };
   if (gate_.local() || (ready() && serializable(request.success) && serializable(request.failure))) {
-    return done(ReadTxnNow(request));
+    return done(ReadTxnCounted(request, begun));
   }
   gate_.Wait(Bounded(deadline),
-             [this, request = std::move(request), done = std::move(done)](absl::Status status) mutable {
+             [this, begun, request = std::move(request), done = std::move(done)](absl::Status status) mutable {
                if (!status.ok()) return done(std::move(status));
-               done(ReadTxnNow(request));
+               done(ReadTxnCounted(request, begun));
              });
 }
 
@@ -91,7 +89,7 @@ void Node::LeaseKeepAlive(api::LeaseId id, api::Done<api::LeaseKeepAliveResult> 
   gate_.Wait(Bounded(MonotonicTime::max()), [this, id, done = std::move(done)](absl::Status status) mutable {
     if (!status.ok()) return done(std::move(status));
     const api::Revision revision = seams_.state_machine.view()->revision();
-    seams_.raft_loop.Post([this, id, revision, done = std::move(done)]() mutable {
+    applier_.BehindLeaseChanges([this, id, revision, done = std::move(done)]() mutable {
       if (stopping_.load()) return done(api::ErrStopped());
       if (!keeper_.leading()) return done(api::ErrLeaderChanged());
       keeper_.Renew(id, revision, std::move(done));

@@ -28,20 +28,31 @@ void Proposals::Add(std::vector<Proposal> proposals) {
 }
 
 void Proposals::Answer(uint64_t sequence, absl::StatusOr<api::WriteResult> result) {
+  if (api::Done<api::WriteResult> done = Take(sequence)) done(std::move(result));
+}
+
+void Proposals::Fail(uint64_t sequence, const absl::Status& status) {
+  metrics_.server_proposals_failed_total.Increment();
+  if (api::Done<api::WriteResult> done = Take(sequence, End::kFailed)) done(status);
+}
+
+api::Done<api::WriteResult> Proposals::Take(uint64_t sequence, End end) {
   const auto found = waiting_.find(sequence);
-  if (found == waiting_.end()) return;  // its deadline passed, or it was failed
+  if (found == waiting_.end()) return nullptr;  // its deadline passed, or it was failed
+  const Proposal& proposal = found->second;
+  // As etcd has it: a request that was applied is a success, whatever it was answered.
+  requests_.request.Observe(proposal.kind, end == End::kApplied, loop_.Now() - proposal.begun);
   api::Done<api::WriteResult> done = std::move(found->second.done);
   waiting_.erase(found);
   metrics_.server_proposals_pending.Set(static_cast<double>(waiting_.size()));
-  done(std::move(result));
+  return done;
 }
 
 void Proposals::FailAll(const absl::Status& status) {
   std::vector<uint64_t> failed;
   for (const auto& [sequence, proposal] : waiting_) failed.push_back(sequence);
   std::sort(failed.begin(), failed.end());  // the map's order is chance
-  metrics_.server_proposals_failed_total.Increment(failed.size());
-  for (const uint64_t sequence : failed) Answer(sequence, status);
+  for (const uint64_t sequence : failed) Fail(sequence, status);
 }
 
 void Proposals::StartTimer() {
@@ -61,9 +72,7 @@ void Proposals::Sweep() {
     const std::vector<uint64_t> sequences = std::move(deadlines_.begin()->second);
     deadlines_.erase(deadlines_.begin());
     for (const uint64_t sequence : sequences) {
-      if (!waiting_.contains(sequence)) continue;
-      metrics_.server_proposals_failed_total.Increment();
-      Answer(sequence, api::ErrTimeout());
+      if (waiting_.contains(sequence)) Fail(sequence, api::ErrTimeout());
     }
   }
 }

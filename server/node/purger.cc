@@ -1,8 +1,14 @@
 #include "server/node/purger.h"
 
+#include <cmath>
 #include <utility>
 
 namespace regent::server {
+namespace {
+
+double Milliseconds(Duration duration) { return std::chrono::duration<double, std::milli>(duration).count(); }
+
+}  // namespace
 
 Purger::Purger(const NodeSeams& seams, const NodeOptions& options)
     : loop_(seams.apply_loop),
@@ -39,13 +45,21 @@ void Purger::Plan() {
 void Purger::Run(const std::optional<storage::PurgePlan>& plan, api::Revision compacted) {
   if (stopped_) return;
   if (plan.has_value()) {
+    const MonotonicTime start = loop_.Now();
+    if (!begun_.has_value()) begun_ = start;
     state_machine_.RunPurge(*plan);
+    metrics_.debugging_mvcc_db_compaction_pause_duration_milliseconds.Observe(Milliseconds(loop_.Now() - start));
     metrics_.debugging_mvcc_db_compaction_keys_total.Increment(plan->rows.size());
     if (!waiters_.empty()) return Plan();
     loop_.PostAfter(options_.purge_pause, [this] {
       if (!stopped_) Plan();
     });
     return;
+  }
+  if (begun_.has_value()) {
+    metrics_.debugging_mvcc_db_compaction_total_duration_milliseconds.Observe(Milliseconds(loop_.Now() - *begun_));
+    begun_.reset();
+    if (options_.unix_seconds) metrics_.debugging_mvcc_db_compaction_last.Set(std::floor(options_.unix_seconds()));
   }
   AnswerThrough(compacted);
   if (again_ || !waiters_.empty()) return Plan();

@@ -44,7 +44,8 @@ class Purger {
   const NodeOptions& options_;
   Metrics& metrics_;
   bool running_ = false;
-  bool again_ = false;  // kicked while running
+  std::optional<MonotonicTime> begun_;  // the first slice since everything was purged
+  bool again_ = false;                  // kicked while running
   bool stopped_ = false;
   std::vector<Waiter> waiters_;
 };

@@ -7,4 +7,9 @@ namespace regent::server {
 
 inline MonotonicTime SteadyNow() { return std::chrono::steady_clock::now(); }
 
+// The wall clock, for what people read. It may jump: nothing is decided by it.
+inline double UnixSeconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 }  // namespace regent::server

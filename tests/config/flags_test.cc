@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "server/config/auto_compaction.h"
 #include "server/config/option_value.h"
 #include "server/config/options.h"
 #include "tests/config/parse_flags.h"
@@ -28,6 +29,24 @@ TEST(FlagsTest, ASwitchStandsAloneAndDoesNotTakeTheNextWord) {
   EXPECT_TRUE(Parse({"--unsafe-no-fsync"}).settings.unsafe_no_fsync);
   EXPECT_FALSE(Parse({"--pre-vote=false"}).settings.pre_vote);
   EXPECT_THAT(Refusal({"--unsafe-no-fsync", "true"}).message, HasSubstr("\"true\" is not a valid flag"));
+}
+
+// As etcd's parseCompactionRetention reads them.
+TEST(FlagsTest, RetentionIsHoursRevisionsOrADuration) {
+  using std::chrono::hours, std::chrono::minutes;
+  const auto parse = [](const std::string& mode, const std::string& retention) {
+    const auto parsed = ParseAutoCompaction(
+        Parse({"--auto-compaction-mode=" + mode, "--auto-compaction-retention=" + retention}).settings);
+    EXPECT_TRUE(parsed.ok()) << parsed.status();
+    return parsed.value_or(AutoCompaction{});
+  };
+  EXPECT_EQ(parse("periodic", "0").period, hours(0));
+  EXPECT_EQ(parse("periodic", "10").period, hours(10));
+  EXPECT_EQ(parse("periodic", "5m").period, minutes(5));
+  EXPECT_EQ(parse("periodic", "1h30m").period, minutes(90));
+  EXPECT_EQ(parse("revision", "1000").revisions, 1000);
+  EXPECT_EQ(parse("revision", "1000").period, hours(0));
+  EXPECT_EQ(parse("revision", "1us").revisions, 1000);
 }
 
 struct BadWords {

@@ -53,6 +53,10 @@ INSTANTIATE_TEST_SUITE_P(
         Invalid{{"--enable-log-rotation", "--log-outputs=/a", "--log-rotation-config-json={x"}, "improperly formatted"},
         Invalid{{"--feature-gates=LeaseCheckpointPersist=true"}, "requires enabling feature gate LeaseCheckpoint"},
         Invalid{{"--compact-hash-check-time=-1s"}, "--compact-hash-check-time must be >0 (set to -1s)"},
+        Invalid{{"--auto-compaction-mode=daily"}, "unknown auto-compaction-mode"},
+        Invalid{{"--auto-compaction-retention=often"}, "often"}, Invalid{{"--auto-compaction-retention=-1"}, "-1"},
+        Invalid{{"--auto-compaction-retention=-5m"}, "negative"},
+        Invalid{{"--auto-compaction-retention=99999999"}, "too many hours"},
         Invalid{{"--discovery-fallback=proxy"}, "v2 proxy is deprecated"}));
 
 TEST(ValidationTest, TheDefaultsAreValid) {

@@ -43,8 +43,9 @@ class Server:
 
     ERROR_LEVELS = {"error", "dpanic", "panic", "fatal"}
 
-    def __init__(self, binary, data_folder, log_path, wrapper=()):
-        self.binary, self.data_folder, self.log_path, self.wrapper = binary, data_folder, log_path, list(wrapper)
+    def __init__(self, binary, data_folder, log_path, wrapper=(), flags=()):
+        self.binary, self.data_folder, self.log_path = binary, data_folder, log_path
+        self.wrapper, self.flags = list(wrapper), list(flags)
         self.client_port, self.peer_port = free_ports(2)
         self.process = None
         self.log_start = 0
@@ -57,7 +58,7 @@ class Server:
         client, peer = f"http://{self.endpoint}", f"http://127.0.0.1:{self.peer_port}"
         return [self.binary, "--name=crash", f"--data-dir={self.data_folder}", f"--listen-client-urls={client}",
                 f"--advertise-client-urls={client}", f"--listen-peer-urls={peer}",
-                f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=crash={peer}"]
+                f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=crash={peer}"] + self.flags
 
     def start(self, seconds=60):
         self.log_start = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0

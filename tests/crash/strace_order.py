@@ -68,11 +68,13 @@ def check(lines, values):
     return shown
 
 
-def trace(folder, binary, puts):
+def trace(folder, binary, puts, flags=()):
     """A node under strace and `puts` puts. Returns the lines of the trace and the values."""
+    os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, "strace.txt")
     server = Server(binary, os.path.join(folder, "data"), os.path.join(folder, "server.log"),
-                    wrapper=["strace", "-f", "-y", "-s", "8192", "-e", f"trace={CALLS}", "-o", path])
+                    wrapper=["strace", "-f", "-y", "-s", "8192", "-e", f"trace={CALLS}", "-o", path],
+                    flags=flags)
     try:
         server.start(seconds=120)
         result = client("sequence", server.endpoint, "--values", str(puts), "--prefix", "order")
@@ -96,6 +98,12 @@ def stop_traced(server):
     while server.process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
     server.stop()
+
+
+def syncs(lines):
+    """The calls that wait for the disk. RocksDB asks with an empty sync_file_range whether the call exists."""
+    call = re.compile(r"^\d+ +(?:[\d:.]+ )?(?:(?:fdatasync|fsync)\(|sync_file_range\(.*SYNC_FILE_RANGE)")
+    return [line for line in lines if call.search(line)]
 
 
 def without_syncs(lines):

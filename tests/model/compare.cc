@@ -166,9 +166,18 @@ struct WriteComparison {
     if (const auto* compaction = std::get_if<api::CompactionResult>(&actual)) {
       return Differs("header revision", expected.revision, compaction->revision.value);
     }
+    if (const auto* expiry = std::get_if<api::LeaseExpiryResult>(&actual)) {
+      return Differs("header revision", expected.revision, expiry->revision.value);
+    }
     const auto* revoke = std::get_if<api::LeaseRevokeResult>(&actual);
     return revoke == nullptr ? "an answer of another kind"
                              : Differs("header revision", expected.revision, revoke->revision.value);
+  }
+  std::string operator()(const AlarmAnswer& expected) const {
+    const auto* alarm = std::get_if<api::AlarmResult>(&actual);
+    if (alarm == nullptr) return "an answer of another kind";
+    if (alarm->alarms != expected.alarms) return std::to_string(alarm->alarms.size()) + " alarms, other than expected";
+    return Differs("header revision", expected.revision, alarm->revision.value);
   }
   std::string operator()(const GrantAnswer& expected) const {
     const auto* grant = std::get_if<api::LeaseGrantResult>(&actual);
@@ -290,6 +299,11 @@ void MixResult(uint64_t* hash, const api::TxnResult& result) {
 void MixResult(uint64_t* hash, const api::LeaseGrantResult& result) {
   Mix(hash, static_cast<uint64_t>(result.revision.value));
   Mix(hash, static_cast<uint64_t>(result.id.value) ^ static_cast<uint64_t>(result.ttl));
+}
+void MixResult(uint64_t* hash, const api::AlarmResult& result) {
+  Mix(hash, static_cast<uint64_t>(result.revision.value));
+  for (const api::AlarmMember& alarm : result.alarms)
+    Mix(hash, alarm.member_id * 4 + static_cast<uint64_t>(alarm.alarm));
 }
 template <typename RevisionOnly>
 void MixResult(uint64_t* hash, const RevisionOnly& result) {

@@ -75,7 +75,14 @@ std::string Describe(const api::WriteRequest& request) {
   }
   if (const auto* revoke = std::get_if<api::LeaseRevokeRequest>(&request))
     return "revoke " + std::to_string(revoke->id.value);
-  return "alarm";
+  if (const auto* expiry = std::get_if<api::LeaseExpiryRequest>(&request)) {
+    std::string out = "expire";
+    for (const api::LeaseId id : expiry->ids) out += " " + std::to_string(id.value);
+    return out;
+  }
+  const auto& alarm = std::get<api::AlarmRequest>(request);
+  return "alarm action " + std::to_string(static_cast<int>(alarm.action)) + " member " +
+         std::to_string(alarm.member_id) + " type " + std::to_string(static_cast<int>(alarm.alarm));
 }
 
 }  // namespace regent::model

@@ -35,6 +35,8 @@ storage::StateMachineOptions MachineOptionsFor(uint64_t seed) {
   if (!random.OneIn(4)) options.chunk_bytes_max = 512 << random.Below(8);
   if (!random.OneIn(4)) options.head_cache_bytes_max = random.Below(20'000);
   if (!random.OneIn(4)) options.posted_events_max = 10 + random.Below(100);
+  // Small enough to be met, large enough to be left again by deletes and compactions. Not where values are huge.
+  if (seed % 4 == 3 || seed % 8 == 2) options.quota_bytes = 8'000 << random.Below(4);
   return options;
 }
 
@@ -53,8 +55,9 @@ Episode::Episode(EpisodeOptions options, Coverage& coverage)
     : options_(options),
       coverage_(coverage),
       random_(options.seed),
-      generator_(random_, model_, ProfileFor(options.seed)),
       machine_options_(MachineOptionsFor(options.seed)),
+      model_(machine_options_.quota_bytes),
+      generator_(random_, model_, ProfileFor(options.seed)),
       subject_(MakeDisk(options),
                {.machine = machine_options_, .mutant = options.mutant, .seed = options.seed ^ 0x5eed}) {}
 
@@ -75,7 +78,7 @@ void Episode::Fill() {
   std::vector<raft::Entry> turn;
   for (size_t i = 0; i < generator_.key_count(); ++i) {
     const api::PutRequest put = generator_.PutOf(i);
-    Check("fill", model_.Apply(put).ok() ? "" : "the model refuses it");
+    Check("fill", model_.Apply(put).ok() || model_.over_quota() ? "" : "the model refuses it");
     turn.push_back(EntryOf(put, i, 0));
     if (turn.size() < 200 && i + 1 < generator_.key_count()) continue;
     subject_.Apply(std::exchange(turn, {}));
@@ -122,10 +125,22 @@ raft::Entry Episode::MakeEntry(std::vector<api::WriteRequest>* requests,
     }
   }
   Note(Describe(request));
+  if (std::holds_alternative<api::LeaseExpiryRequest>(request)) {
+    leader_term = subject_.term();
+    if (random_.OneIn(6)) {
+      coverage_.Count("lease expiry of another term");
+      Note(Describe(request) + " by the leader of another term");
+      requests->push_back(request);
+      expected->push_back(absl::AbortedError("any error"));
+      return EntryOf(request, operations_, subject_.term() + 1);
+    }
+  }
   const bool keys_attached = std::holds_alternative<api::LeaseRevokeRequest>(request) &&
                              !model_.LeaseKeys(std::get<api::LeaseRevokeRequest>(request).id.value).empty();
   if (keys_attached) coverage_.Count("lease revoke with keys");
   expected->push_back(model_.Apply(request));
+  over_quota_ = over_quota_ || model_.over_quota();
+  if (model_.over_quota()) coverage_.Count("writes over the quota");
   CountRequest(request, expected->back());
   raft::Entry entry = EntryOf(request, operations_, leader_term);
   requests->push_back(std::move(request));
@@ -137,6 +152,7 @@ void Episode::ApplyTurn() {
   std::vector<absl::StatusOr<WriteAnswer>> expected;
   std::vector<raft::Entry> turn;
   const int64_t revision_before = model_.revision();
+  over_quota_ = false;
   if (random_.OneIn(100)) {
     subject_.NewTerm();
     turn.emplace_back();
@@ -171,7 +187,8 @@ void Episode::CompareTurn(const storage::ApplyOutcome& outcome, const std::vecto
     Check(Describe(requests[i]), CompareWrite(requests[i], expected[i], answer.result));
   }
   CheckEqual("outcome.compacted", compacted, outcome.compacted);
-  CompareLeaseChanges(outcome, requests, expected);
+  CheckEqual("outcome.over_quota", over_quota_, outcome.over_quota);
+  CompareLeaseChanges(outcome);
   ComparePosted(outcome, revision_before);
 }
 
@@ -208,17 +225,8 @@ void Episode::ComparePosted(const storage::ApplyOutcome& outcome, int64_t revisi
   }
 }
 
-void Episode::CompareLeaseChanges(const storage::ApplyOutcome& outcome, const std::vector<api::WriteRequest>& requests,
-                                  const std::vector<absl::StatusOr<WriteAnswer>>& expected) {
-  std::vector<std::string> wanted;
-  for (size_t i = 0; i < requests.size(); ++i) {
-    if (!expected[i].ok()) continue;
-    if (const auto* grant = std::get_if<api::LeaseGrantRequest>(&requests[i])) {
-      wanted.push_back("+" + std::to_string(grant->id.value) + " " + std::to_string(grant->ttl));
-    } else if (const auto* revoke = std::get_if<api::LeaseRevokeRequest>(&requests[i])) {
-      wanted.push_back("-" + std::to_string(revoke->id.value));
-    }
-  }
+void Episode::CompareLeaseChanges(const storage::ApplyOutcome& outcome) {
+  const std::vector<std::string> wanted = model_.TakeLeaseChanges();
   std::vector<std::string> reported;
   for (const storage::LeaseChange& change : outcome.leases) {
     const std::string id = std::to_string(change.id.value);
@@ -237,6 +245,9 @@ void Episode::CompareState() {
   CheckEqual("applied index of the view", static_cast<int64_t>(subject_.machine().applied().value),
              static_cast<int64_t>(view->applied_index()));
   if (subject_.machine().configuration() != subject_.configuration()) Check("configuration", "is another one");
+  if (subject_.machine().Alarms() != std::vector(model_.alarms().begin(), model_.alarms().end())) {
+    Check("alarms", "other than the model's " + std::to_string(model_.alarms().size()));
+  }
   if (random_.OneIn(8)) CompareLeases();
 }
 
@@ -354,12 +365,13 @@ void Episode::Purge() {
   if (!random_.OneIn(8)) return;
   while (more) more = subject_.Purge(events_max);
   coverage_.Count("purges to the end");
-  CheckEqual("after the purge: weight of the version rows", model_.logical_size(), subject_.VersionRowsWeight());
+  CheckEqual("after the purge: weight of the version rows", model_.versions_size(), subject_.VersionRowsWeight());
 }
 
 void Episode::Restart() {
   Note("crash and replay");
   coverage_.Count("restarts");
+  if (!model_.alarms().empty()) coverage_.Count("restarts with an alarm");
   views_.clear();
   Check("restart", subject_.CrashAndReplay());
   if (failure_.empty()) CompareEverything();

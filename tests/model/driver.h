@@ -41,8 +41,7 @@ class Episode {
   void CompareTurn(const storage::ApplyOutcome& outcome, const std::vector<api::WriteRequest>& requests,
                    const std::vector<absl::StatusOr<WriteAnswer>>& expected, int64_t revision_before);
   void ComparePosted(const storage::ApplyOutcome& outcome, int64_t revision_before);
-  void CompareLeaseChanges(const storage::ApplyOutcome& outcome, const std::vector<api::WriteRequest>& requests,
-                           const std::vector<absl::StatusOr<WriteAnswer>>& expected);
+  void CompareLeaseChanges(const storage::ApplyOutcome& outcome);
   void CompareState();
   void CompareLeases();
   void CompareEverything();
@@ -67,12 +66,13 @@ class Episode {
   EpisodeOptions options_;
   Coverage& coverage_;
   Random random_;
+  storage::StateMachineOptions machine_options_;
   Model model_;
   Generator generator_;
-  storage::StateMachineOptions machine_options_;
   Subject subject_;
   std::vector<std::shared_ptr<const storage::View>> views_;  // older states, still readable
   uint64_t operations_ = 0;
+  bool over_quota_ = false;  // in the turn that is being made
   std::deque<std::string> trace_;
   std::string failure_;
 };

@@ -6,6 +6,8 @@
 namespace regent::model {
 
 void Episode::CountRequest(const api::WriteRequest& request, const absl::StatusOr<WriteAnswer>& answer) {
+  const auto* carried_out = model_.over_quota() ? std::get_if<api::TxnRequest>(&request) : nullptr;
+  if (carried_out != nullptr) CountTxn(*carried_out, 0);
   if (!answer.ok()) return CountError(answer.status());
   if (const auto* put = std::get_if<api::PutRequest>(&request)) {
     coverage_.Count("put");
@@ -24,8 +26,11 @@ void Episode::CountRequest(const api::WriteRequest& request, const absl::StatusO
     coverage_.Count("compactions");
   } else if (std::holds_alternative<api::LeaseGrantRequest>(request)) {
     coverage_.Count("lease grant");
+  } else if (const auto* alarm = std::get_if<api::AlarmRequest>(&request)) {
+    if (alarm->action == api::AlarmAction::kActivate) coverage_.Count("alarm raised");
+    if (alarm->action == api::AlarmAction::kDeactivate) coverage_.Count("alarm disarmed");
   } else {
-    coverage_.Count("lease revoke");
+    coverage_.Count(std::holds_alternative<api::LeaseExpiryRequest>(request) ? "lease expiry" : "lease revoke");
   }
 }
 
@@ -63,7 +68,8 @@ void Episode::CountError(const absl::Status& status) {
   static constexpr std::pair<const char*, const char*> kErrors[] = {
       {"has been compacted", "error compacted"},      {"future revision", "error future revision"},
       {"key not found", "error key not found"},       {"lease not found", "error lease not found"},
-      {"lease already exists", "error lease exists"},
+      {"lease already exists", "error lease exists"}, {"space exceeded", "error no space"},
+      {"corrupt cluster", "error corrupt"},
   };
   for (const auto& [text, name] : kErrors) {
     if (status.message().find(text) != absl::string_view::npos) coverage_.Count(name);

@@ -73,9 +73,12 @@ Generator::Generator(Random& random, const Model& model, Profile profile)
       keys_(profile.keys == Profile::Keys::kAdversarial ? AdversarialKeys() : ManyKeys(profile.key_count)) {}
 
 api::WriteRequest Generator::Write() {
+  // An alarm refuses most of what comes, so it does not stay long.
+  if (model_.alarms().empty() ? random_.OneIn(300) : random_.OneIn(6)) return Alarm();
   const uint64_t dice = random_.Below(100);
   if (dice < 9) return Txn(0);
   if (dice < 12) return Grant();
+  if (random_.OneIn(80)) return Expiry();
   if (dice < 14) return api::LeaseRevokeRequest{.id = {random_.OneIn(6) ? 999 : Lease()}};
   if (random_.OneIn(profile_.delete_one_in)) return Delete();
   return Put();
@@ -102,6 +105,31 @@ int64_t Generator::Lease() {
 api::LeaseGrantRequest Generator::Grant() {
   const int64_t id = random_.Pick<int64_t>({1, 2, 3, 4, 5, 6, 7, 8, 1000, -1, INT64_MAX, INT64_MIN});
   return {.id = {id}, .ttl = random_.OneIn(10) ? 9'000'000'000 : random_.Between(2, 600)};
+}
+
+api::LeaseExpiryRequest Generator::Expiry() {
+  api::LeaseExpiryRequest expiry;
+  for (uint64_t left = 1 + random_.Below(5); left > 0; --left) {
+    expiry.ids.push_back({random_.OneIn(6) ? 999 : Lease()});  // one that never was, and the same one twice, at times
+  }
+  return expiry;
+}
+
+api::AlarmRequest Generator::Alarm() {
+  api::AlarmRequest alarm{.member_id = 7 + random_.Below(2)};
+  alarm.alarm = random_.OneIn(4) ? api::AlarmType::kCorrupt : api::AlarmType::kNoSpace;
+  alarm.action = api::AlarmAction::kActivate;
+  if (random_.OneIn(10)) {
+    alarm.action = api::AlarmAction::kGet;
+    if (random_.OneIn(2)) alarm.alarm = api::AlarmType::kNone;
+  } else if (!model_.alarms().empty()) {
+    alarm = {.action = api::AlarmAction::kDeactivate,
+             .member_id = model_.alarms().begin()->member_id,
+             .alarm = model_.alarms().begin()->alarm};
+  } else if (random_.OneIn(10)) {
+    alarm.action = api::AlarmAction::kDeactivate;
+  }
+  return alarm;
 }
 
 api::PutRequest Generator::Put() {

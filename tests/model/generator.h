@@ -47,6 +47,8 @@ class Generator {
   api::PutRequest Put();
   api::DeleteRangeRequest Delete();
   api::LeaseGrantRequest Grant();
+  api::LeaseExpiryRequest Expiry();
+  api::AlarmRequest Alarm();
   api::Compare Compare();
   void SetOperand(api::Compare* compare);
   api::TxnRequest Txn(int depth);

@@ -6,6 +6,7 @@ namespace regent::model {
 namespace {
 
 absl::Status KeyNotFound() { return absl::InvalidArgumentError("etcdserver: key not found"); }
+absl::Status NoSpace() { return absl::ResourceExhaustedError("etcdserver: mvcc: database space exceeded"); }
 absl::Status LeaseNotFound() { return absl::NotFoundError("etcdserver: requested lease not found"); }
 absl::Status LeaseExists() { return absl::FailedPreconditionError("etcdserver: lease already exists"); }
 absl::Status Compacted() { return absl::OutOfRangeError("etcdserver: mvcc: required revision has been compacted"); }
@@ -19,13 +20,55 @@ absl::StatusOr<WriteAnswer> Widen(absl::StatusOr<T> answer) {
   return WriteAnswer(*std::move(answer));
 }
 
+int64_t Cost(const api::TxnRequest& txn);
+
+int64_t Cost(const std::vector<api::RequestOp>& operations) {
+  int64_t cost = 0;
+  for (const api::RequestOp& operation : operations) {
+    if (operation.index() == 1) {
+      const auto& put = std::get<1>(operation);
+      cost += static_cast<int64_t>(256 + put.key.size() + put.value.size());
+    }
+    if (operation.index() == 3) cost += Cost(*std::get<3>(operation));
+  }
+  return cost;
+}
+
+int64_t Cost(const api::TxnRequest& txn) { return std::max(Cost(txn.success), Cost(txn.failure)); }
+
+int64_t Cost(const api::WriteRequest& request) {
+  if (const auto* put = std::get_if<api::PutRequest>(&request)) return Cost({api::RequestOp(*put)});
+  if (const auto* txn = std::get_if<api::TxnRequest>(&request)) return Cost(*txn);
+  return std::holds_alternative<api::LeaseGrantRequest>(request) ? 64 : 0;
+}
+
 }  // namespace
 
 int64_t Weight(const KeyValue& kv, bool deletion) {
   return static_cast<int64_t>(kv.key.size()) + 64 + (deletion ? 0 : static_cast<int64_t>(RestSize(kv)));
 }
 
+// etcd's rules: an alarm refuses before anything else; a write that does not fit is carried out and answered so.
 absl::StatusOr<WriteAnswer> Model::Apply(const api::WriteRequest& request) {
+  over_quota_ = false;
+  if (absl::Status refused = RefusedByAlarm(request); !refused.ok()) return refused;
+  const int64_t cost = Cost(request);
+  const bool fits = quota_bytes_ == 0 || cost == 0 || 4096 + logical_size() + cost < quota_bytes_;
+  absl::StatusOr<WriteAnswer> answer = Execute(request);
+  if (fits || !answer.ok()) return answer;
+  over_quota_ = true;
+  return NoSpace();
+}
+
+absl::Status Model::RefusedByAlarm(const api::WriteRequest& request) const {
+  if (std::holds_alternative<api::AlarmRequest>(request)) return absl::OkStatus();
+  for (const api::AlarmMember& alarm : alarms_) {
+    if (alarm.alarm == api::AlarmType::kCorrupt) return absl::DataLossError("etcdserver: corrupt cluster");
+  }
+  return alarms_.empty() || Cost(request) == 0 ? absl::OkStatus() : NoSpace();
+}
+
+absl::StatusOr<WriteAnswer> Model::Execute(const api::WriteRequest& request) {
   if (const auto* put = std::get_if<api::PutRequest>(&request)) {
     if (absl::Status status = CheckPut(*put); !status.ok()) return status;
     PutAnswer answer = Put(*put);
@@ -52,7 +95,8 @@ absl::StatusOr<WriteAnswer> Model::Apply(const api::WriteRequest& request) {
     return Widen(Compact(compaction->revision.value));
   if (const auto* grant = std::get_if<api::LeaseGrantRequest>(&request)) return Widen(Grant(*grant));
   if (const auto* revoke = std::get_if<api::LeaseRevokeRequest>(&request)) return Widen(Revoke(revoke->id.value));
-  return absl::UnimplementedError("the model has no alarms");
+  if (const auto* expiry = std::get_if<api::LeaseExpiryRequest>(&request)) return WriteAnswer(Expire(expiry->ids));
+  return WriteAnswer(Alarm(std::get<api::AlarmRequest>(request)));
 }
 
 absl::Status Model::CheckPut(const api::PutRequest& request) const {
@@ -133,7 +177,7 @@ void Model::Record(ModelEvent event) {
     for (ModelEvent& earlier : changes_) earlier.superseded = earlier.superseded || earlier.kv.key == event.kv.key;
   }
   versions.push_back(Version{event.kv, event.deletion});
-  logical_size_ += Weight(event.kv, event.deletion);
+  versions_size_ += Weight(event.kv, event.deletion);
   changes_.push_back(std::move(event));
 }
 
@@ -158,7 +202,7 @@ absl::StatusOr<RevisionAnswer> Model::Compact(int64_t at) {
     auto keep = std::upper_bound(versions.begin(), versions.end(), at,
                                  [](int64_t revision, const Version& version) { return revision < version.kv.mod; });
     if (keep != versions.begin() && !std::prev(keep)->deletion) --keep;
-    for (auto gone = versions.begin(); gone != keep; ++gone) logical_size_ -= Weight(gone->kv, gone->deletion);
+    for (auto gone = versions.begin(); gone != keep; ++gone) versions_size_ -= Weight(gone->kv, gone->deletion);
     versions.erase(versions.begin(), keep);
     entry = versions.empty() ? history_.erase(entry) : std::next(entry);
   }
@@ -169,6 +213,7 @@ absl::StatusOr<RevisionAnswer> Model::Compact(int64_t at) {
 absl::StatusOr<GrantAnswer> Model::Grant(const api::LeaseGrantRequest& request) {
   if (leases_.contains(request.id.value)) return LeaseExists();
   leases_[request.id.value] = request.ttl;
+  lease_changes_.push_back("+" + std::to_string(request.id.value) + " " + std::to_string(request.ttl));
   return GrantAnswer{revision_, request.id.value, request.ttl};
 }
 
@@ -178,8 +223,31 @@ absl::StatusOr<RevisionAnswer> Model::Revoke(int64_t id) {
   for (const std::string& key : keys) Delete(api::DeleteRangeRequest{.key = key});
   leases_.erase(id);
   lease_keys_.erase(id);
+  lease_changes_.push_back("-" + std::to_string(id));
   Commit();
   return RevisionAnswer{revision_};
+}
+
+RevisionAnswer Model::Expire(const std::vector<api::LeaseId>& ids) {
+  for (const api::LeaseId id : ids) (void)Revoke(id.value);  // one that is gone is passed over
+  return RevisionAnswer{revision_};
+}
+
+AlarmAnswer Model::Alarm(const api::AlarmRequest& request) {
+  AlarmAnswer answer{.revision = revision_};
+  const api::AlarmMember alarm{request.member_id, request.alarm};
+  if (request.action == api::AlarmAction::kGet) {
+    for (const api::AlarmMember& on : alarms_) {
+      if (request.alarm == api::AlarmType::kNone || on.alarm == request.alarm) answer.alarms.push_back(on);
+    }
+  } else if (request.action == api::AlarmAction::kActivate) {
+    if (request.alarm == api::AlarmType::kNone) return answer;
+    alarms_.insert(alarm);
+    answer.alarms.push_back(alarm);
+  } else if (alarms_.erase(alarm) > 0) {
+    answer.alarms.push_back(alarm);
+  }
+  return answer;
 }
 
 }  // namespace regent::model

@@ -2,7 +2,7 @@
 // the store. Reads cost O(range), which is what makes them obviously right.
 //
 // A version disappears here at the moment when a compaction makes it unreachable, so `logical_size` is the sum of the
-// weights of what is left, which is what the store's arithmetic must come to.
+// weights of what is left (and 64 for each lease), which is what the store's arithmetic must come to.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "api/contract/requests.h"
+#include "api/contract/results.h"
 #include "tests/model/encoding.h"
 
 namespace regent::model {
@@ -50,8 +52,13 @@ struct TxnAnswer {
   std::vector<OperationAnswer> operations;
 };
 
-struct RevisionAnswer {  // compaction, revoke
+struct RevisionAnswer {  // compaction, revoke, expiry
   int64_t revision = 0;
+};
+
+struct AlarmAnswer {
+  int64_t revision = 0;
+  std::vector<api::AlarmMember> alarms;
 };
 
 struct GrantAnswer {
@@ -60,7 +67,7 @@ struct GrantAnswer {
   int64_t ttl = 0;
 };
 
-using WriteAnswer = std::variant<PutAnswer, DeleteAnswer, TxnAnswer, RevisionAnswer, GrantAnswer>;
+using WriteAnswer = std::variant<PutAnswer, DeleteAnswer, TxnAnswer, RevisionAnswer, GrantAnswer, AlarmAnswer>;
 
 // One change. `previous` is the newest version below `revision`, if it was alive.
 struct ModelEvent {
@@ -76,7 +83,12 @@ struct ModelEvent {
 
 class Model {
  public:
+  // `quota_bytes`: 0 for none.
+  explicit Model(int64_t quota_bytes) : quota_bytes_(quota_bytes) {}
+
   absl::StatusOr<WriteAnswer> Apply(const api::WriteRequest& request);
+  // The last Apply did what it was asked and answered that there is no space.
+  bool over_quota() const { return over_quota_; }
 
   // At `current`, the revision of the reader's view; compaction counts as it is now.
   absl::StatusOr<RangeAnswer> Range(const api::RangeRequest& request, int64_t current) const;
@@ -87,12 +99,16 @@ class Model {
 
   int64_t revision() const { return revision_; }
   int64_t compacted() const { return compacted_ < 0 ? 0 : compacted_; }  // as the metric and the watch answer say it
-  int64_t logical_size() const { return logical_size_; }
+  int64_t versions_size() const { return versions_size_; }
+  int64_t logical_size() const { return versions_size_ + 64 * static_cast<int64_t>(leases_.size()); }
   int64_t live_size() const;  // the weights of the versions that a read at the current revision can return
   int64_t live_keys() const;
 
   const std::map<int64_t, int64_t>& leases() const { return leases_; }  // id → seconds
   const std::set<std::string>& LeaseKeys(int64_t id) const;
+  const std::set<api::AlarmMember>& alarms() const { return alarms_; }
+  // What happened to leases since the last call: "+id ttl", "-id".
+  std::vector<std::string> TakeLeaseChanges() { return std::exchange(lease_changes_, {}); }
   std::optional<KeyValue> Find(const std::string& key) const { return At(key, kNewest); }
 
  private:
@@ -120,6 +136,8 @@ class Model {
   absl::Status CheckPut(const api::PutRequest& request) const;
 
   // The changes of the entry that is being applied; all of them have revision_ + 1.
+  absl::Status RefusedByAlarm(const api::WriteRequest& request) const;
+  absl::StatusOr<WriteAnswer> Execute(const api::WriteRequest& request);
   PutAnswer Put(const api::PutRequest& request);
   DeleteAnswer Delete(const api::DeleteRangeRequest& request);
   void Record(ModelEvent event);
@@ -130,15 +148,21 @@ class Model {
   absl::StatusOr<RevisionAnswer> Compact(int64_t at);
   absl::StatusOr<GrantAnswer> Grant(const api::LeaseGrantRequest& request);
   absl::StatusOr<RevisionAnswer> Revoke(int64_t id);
+  RevisionAnswer Expire(const std::vector<api::LeaseId>& ids);
+  AlarmAnswer Alarm(const api::AlarmRequest& request);
 
+  const int64_t quota_bytes_;
+  bool over_quota_ = false;
   int64_t revision_ = 1;
   int64_t compacted_ = -1;  // before the first compaction: that a compaction at 0 succeeds once can be seen
-  int64_t logical_size_ = 0;
+  int64_t versions_size_ = 0;
   History history_;
   std::map<int64_t, std::vector<ModelEvent>> events_;  // by revision, from the compacted one on
   std::vector<ModelEvent> changes_;
   std::map<int64_t, int64_t> leases_;
   std::map<int64_t, std::set<std::string>> lease_keys_;
+  std::vector<std::string> lease_changes_;
+  std::set<api::AlarmMember> alarms_;
 };
 
 // The store's rule: bytes of the key, bytes of the stored value, and 64.

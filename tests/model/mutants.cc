@@ -59,7 +59,8 @@ class SpoiledStateMachine : public storage::StateMachine {
       : machine_(std::move(machine)),
         engine_(std::move(engine)),
         mutant_(mutant),
-        lose_next_(mutant == Mutant::kWriteLostAtRestart && start == Start::kAfterCrash) {}
+        lose_next_(mutant == Mutant::kWriteLostAtRestart && start == Start::kAfterCrash),
+        lose_alarms_(mutant == Mutant::kAlarmLostAtRestart && start == Start::kAfterCrash) {}
 
   storage::ApplyOutcome Apply(std::span<const raft::Entry> turn,
                               const storage::WantsPrevious& wants_previous) override {
@@ -69,11 +70,15 @@ class SpoiledStateMachine : public storage::StateMachine {
           raft::Entry{.index = entries.back().index, .term = entries.back().term};  // no data: it does nothing
       lose_next_ = false;
     }
+    if (mutant_ == Mutant::kExpiryDropsLease) {
+      for (raft::Entry& entry : entries) DropLeaseOfExpiry(entry);
+    }
     const int64_t size = machine_->view()->logical_size();
     storage::ApplyOutcome outcome = machine_->Apply(entries, wants_previous);
     if (mutant_ == Mutant::kSizeKeepsDeadBytes && outcome.compacted) {
       size_added_ += std::max<int64_t>(0, size - machine_->view()->logical_size());
     }
+    if (mutant_ == Mutant::kQuotaIgnored) outcome.over_quota = false;
     if (mutant_ == Mutant::kWrongPrevious && outcome.events != nullptr)
       outcome.events = WithWrongPrevious(*outcome.events);
     return outcome;
@@ -91,7 +96,9 @@ class SpoiledStateMachine : public storage::StateMachine {
     if (mutant_ == Mutant::kLeaseForgetsKey && keys.size() > 2) keys.pop_back();
     return keys;
   }
-  std::vector<api::AlarmMember> Alarms() const override { return machine_->Alarms(); }
+  std::vector<api::AlarmMember> Alarms() const override {
+    return lose_alarms_ ? std::vector<api::AlarmMember>() : machine_->Alarms();
+  }
 
   std::optional<storage::PurgePlan> PlanPurge(const storage::View& view, size_t events_max) const override {
     // Whoever has this state machine has its views.
@@ -121,10 +128,20 @@ class SpoiledStateMachine : public storage::StateMachine {
     return spoiled;
   }
 
+  static void DropLeaseOfExpiry(raft::Entry& entry) {
+    if (entry.type != raft::EntryType::kNormal || entry.data.empty()) return;
+    storage::Command command = *storage::DecodeCommand(entry.data);
+    auto* expiry = std::get_if<api::LeaseExpiryRequest>(&command.body);
+    if (expiry == nullptr || expiry->ids.empty()) return;
+    expiry->ids.pop_back();
+    entry.data = storage::EncodeCommand(command);
+  }
+
   std::unique_ptr<StateMachine> machine_;
   std::shared_ptr<storage::Engine> engine_;
   Mutant mutant_;
   bool lose_next_;
+  bool lose_alarms_;
   int64_t size_added_ = 0;
 };
 
@@ -140,6 +157,9 @@ const std::vector<MutantName>& AllMutants() {
       {Mutant::kPurgeTakesLiveRow, "purge-takes-live-row"},
       {Mutant::kSizeKeepsDeadBytes, "size-keeps-dead-bytes"},
       {Mutant::kMoreAtExactLimit, "more-at-exact-limit"},
+      {Mutant::kAlarmLostAtRestart, "alarm-lost-at-restart"},
+      {Mutant::kQuotaIgnored, "quota-ignored"},
+      {Mutant::kExpiryDropsLease, "expiry-drops-lease"},
   };
   return all;
 }

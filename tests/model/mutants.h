@@ -22,6 +22,9 @@ enum class Mutant : uint8_t {
   kPurgeTakesLiveRow,   // the purge deletes a version that is still visible
   kSizeKeepsDeadBytes,  // the logical size does not go down with a compaction
   kMoreAtExactLimit,    // `more` although the limit was just enough
+  kAlarmLostAtRestart,  // after a crash nobody knows of the alarm
+  kQuotaIgnored,        // a write that does not fit is answered as if it did
+  kExpiryDropsLease,    // the last lease of an expiry is passed over
 };
 
 struct MutantName {

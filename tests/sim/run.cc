@@ -15,7 +15,7 @@ namespace {
 constexpr int kStreams = 3;
 constexpr uint64_t kPowerLosses = 4;
 
-server::NodeOptions MakeNodeOptions(const server::NodeMutants& mutants) {
+server::NodeOptions MakeNodeOptions(const RunOptions& run) {
   server::NodeOptions options;
   options.cluster_id = 0x1001;
   options.member_id = 0x2002;
@@ -31,7 +31,9 @@ server::NodeOptions MakeNodeOptions(const server::NodeMutants& mutants) {
   options.watch.slice_rows_min = 4;
   options.watch.slice_rows_max = 64;
   options.watch.slice_bytes_max = 4000;
-  options.mutants = mutants;
+  // Every second node compacts by itself as well.
+  if (run.seed % 2 == 0) options.compaction.period = 3s;
+  options.mutants = run.mutants;
   return options;
 }
 
@@ -43,7 +45,7 @@ class Simulation {
         scheduler_(random_()),
         truth_(verdict_),
         clients_(scheduler_.NewLoop("clients")),
-        machine_(scheduler_, random_(), MakeNodeOptions(options.mutants), truth_, verdict_),
+        machine_(scheduler_, random_(), MakeNodeOptions(options), truth_, verdict_),
         workload_(scheduler_, *clients_, random_(), options.operations, truth_, verdict_, result_.counters.work) {
     scheduler_.SetStalls(60, 4ms);
     for (int i = 0; i < kStreams; ++i) {

@@ -13,6 +13,7 @@
 #include "api/contract/results.h"
 #include "storage/command.h"
 #include "storage/memory_engine.h"
+#include "storage/quota.h"
 #include "storage/state_machine.h"
 
 namespace regent::storage {

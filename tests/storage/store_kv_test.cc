@@ -172,6 +172,58 @@ TEST(StoreLease, ARevokeByALeaderOfAnotherTermIsRefused) {
   EXPECT_TRUE(store.Apply(api::LeaseRevokeRequest{.id = {5}}, /*leader_term=*/1).ok());
 }
 
+TEST(StoreLease, AnExpiryEndsEachLeaseAtARevisionOfItsOwn) {
+  Store store;
+  for (const int64_t id : {5, 6, 7}) ASSERT_TRUE(store.Grant(id).ok());
+  for (const char* key : {"c", "a"}) store.Put(key, "x", 7);
+  store.Put("b", "x", 5);
+  const int64_t before = store.view()->revision().value;
+  const auto result = store.Apply(api::LeaseExpiryRequest{.ids = {{7}, {99}, {6}, {5}, {7}}});
+  EXPECT_EQ(std::get<api::LeaseExpiryResult>(*result).revision.value, before + 2);
+  std::vector<std::string> events;
+  for (const Event& event : store.outcome().events->events) {
+    events.push_back(event.key + "@" + std::to_string(event.revision.value - before));
+  }
+  EXPECT_THAT(events, ElementsAre("a@1", "c@1", "b@2"));
+  EXPECT_EQ(store.outcome().leases.size(), 3u);
+  EXPECT_THAT(store.machine().Leases(), IsEmpty());
+  EXPECT_EQ(store.outcome().answers[0].count, 5u);
+}
+
+TEST(StoreLease, AnExpiryByALeaderOfAnotherTermIsRefused) {
+  Store store;
+  ASSERT_TRUE(store.Grant(5).ok());
+  EXPECT_FALSE(store.Apply(api::LeaseExpiryRequest{.ids = {{5}}}, /*leader_term=*/2).ok());
+  EXPECT_NE(store.machine().FindLease({5}), std::nullopt);
+}
+
+// The numbers are what etcd's counters move by.
+TEST(StoreCounts, OperationsAreCountedAsEtcdCountsThem) {
+  Store store;
+  const auto counts = [&store](api::WriteRequest request) {
+    (void)store.Apply(std::move(request));
+    return store.outcome().operations;
+  };
+  const api::PutRequest put{.key = "ab", .value = "xyz"};
+  EXPECT_EQ(counts(put), (OperationCounts{.puts = 1, .put_bytes = 5}));
+  EXPECT_EQ(counts(api::PutRequest{.key = "ab", .prev_kv = true}),
+            (OperationCounts{.ranges = 1, .puts = 1, .txns = 1, .put_bytes = 2}));
+  EXPECT_EQ(counts(api::PutRequest{.key = "none", .ignore_value = true}), (OperationCounts{.ranges = 1}));
+  EXPECT_EQ(counts(api::PutRequest{.key = "ab", .lease = {77}}), OperationCounts{});
+  EXPECT_EQ(counts(api::DeleteRangeRequest{.key = "none"}), (OperationCounts{.deletes = 1}));
+  api::TxnRequest one;
+  one.compare = {{.target = api::Compare::Target::kMod, .key = "ab"}};
+  one.failure = {put};
+  EXPECT_EQ(counts(one), (OperationCounts{.ranges = 1, .puts = 1, .put_bytes = 5}));
+  one.failure.emplace_back(api::RangeRequest{.key = "ab"});
+  EXPECT_EQ(counts(one), (OperationCounts{.ranges = 2, .puts = 1, .txns = 1, .put_bytes = 5}));
+  ASSERT_TRUE(store.Grant(5).ok());
+  store.Put("a", "", 5);
+  store.Put("b", "", 5);
+  EXPECT_EQ(counts(api::LeaseRevokeRequest{.id = {5}}), (OperationCounts{.deletes = 2, .txns = 1}));
+  EXPECT_EQ(counts(api::CompactionRequest{.revision = {2}}), (OperationCounts{.ranges = 1}));
+}
+
 TEST(StoreLease, LeasesAndTheirKeysSurviveARestart) {
   Store store;
   ASSERT_TRUE(store.Grant(5, 77).ok());
@@ -225,13 +277,28 @@ TEST(StoreAlarm, AlarmsSurviveARestartAndAreAnsweredInOrder) {
 }
 
 TEST(StoreQuota, ARequestOverTheQuotaIsAppliedAndAnsweredNoSpace) {
-  Store store(StateMachineOptions{.quota_bytes = 2000});
+  Store store(StateMachineOptions{.quota_bytes = kEmptyStoreBytes + 2000});
   EXPECT_TRUE(store.Apply(api::PutRequest{.key = "a", .value = std::string(1000, 'x')}).ok());
   EXPECT_FALSE(store.outcome().over_quota);
   EXPECT_EQ(store.Apply(api::PutRequest{.key = "a", .value = std::string(1000, 'y')}).status(), api::ErrNoSpace());
   EXPECT_TRUE(store.outcome().over_quota);
   EXPECT_EQ(store.Get("a")->value[0], 'y');
   EXPECT_TRUE(store.Apply(api::DeleteRangeRequest{.key = "a"}).ok());
+}
+
+TEST(StoreQuota, AFailedRequestOverTheQuotaHasItsOwnErrorAndRaisesNothing) {
+  Store store(StateMachineOptions{.quota_bytes = 1});
+  EXPECT_EQ(store.Apply(api::PutRequest{.key = "a", .lease = {7}}).status(), api::ErrLeaseNotFound());
+  EXPECT_FALSE(store.outcome().over_quota);
+}
+
+TEST(StoreQuota, LeasesCountAndANegativeQuotaIsNone) {
+  Store store(StateMachineOptions{.quota_bytes = kEmptyStoreBytes + 3 * kLeaseBytes});
+  EXPECT_TRUE(store.Grant(1).ok());
+  EXPECT_TRUE(store.Grant(2).ok());
+  EXPECT_EQ(store.Grant(3), api::ErrNoSpace());
+  EXPECT_EQ(store.view()->logical_size(), 3 * kLeaseBytes);
+  EXPECT_TRUE(FitsQuota(api::PutRequest{}, int64_t{1} << 60, -1));
 }
 
 // What operators' tests do: write one key until the quota says no, compact, defragment, disarm, write again.

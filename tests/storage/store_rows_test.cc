@@ -118,6 +118,8 @@ TEST(StoreCommand, EveryCommandComesBackAndEncodesToTheSameBytes) {
       api::CompactionRequest{.revision = {INT64_MAX}, .physical = true},
       api::LeaseGrantRequest{.id = {-1}, .ttl = 3},
       api::LeaseRevokeRequest{.id = {INT64_MIN}},
+      api::LeaseExpiryRequest{.ids = {{1}, {INT64_MAX}, {INT64_MIN}}},
+      api::LeaseExpiryRequest{},
       api::AlarmRequest{
           .action = api::AlarmAction::kDeactivate, .member_id = ~uint64_t{0}, .alarm = api::AlarmType::kCorrupt},
   };

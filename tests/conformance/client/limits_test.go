@@ -2,9 +2,13 @@ package client
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net/http"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -86,6 +90,93 @@ func TestAFullStoreRefusesWritesUntilItIsFreed(t *testing.T) {
 	must(c.AlarmDisarm(ctx, (*clientv3.AlarmMember)(alarms[0])))(t)
 	put(t, c, "small", "1")
 	equal(t, "alarms at the end", len(must(c.AlarmList(ctx))(t).Alarms), 0)
+}
+
+// Fills the store until it refuses; returns the revision of the last put that was taken.
+func fill(t *testing.T, s *server.Server) int64 {
+	t.Helper()
+	revision := int64(0)
+	for range 200 {
+		response, err := kv(t, s).Put(server.Context(t), &pb.PutRequest{Key: []byte("big"), Value: make([]byte, 200000)})
+		if err != nil {
+			wantError(t, err, codes.ResourceExhausted, "etcdserver: mvcc: database space exceeded")
+			return revision
+		}
+		revision = response.Header.Revision
+	}
+	t.Fatal("40 MB were accepted")
+	return 0
+}
+
+func health(t *testing.T, s *server.Server, query string) (int, string) {
+	t.Helper()
+	response := must(http.Get(s.Metrics + "/health" + query))(t)
+	defer response.Body.Close()
+	return response.StatusCode, strings.TrimSpace(string(must(io.ReadAll(response.Body))(t)))
+}
+
+func TestTheAlarmOfAFullStoreOutlivesARestart(t *testing.T) {
+	s := server.Start(t, "--quota-backend-bytes=4194304")
+	fill(t, s)
+	for _, life := range []string{"before", "after"} {
+		t.Run(life, func(t *testing.T) {
+			c, ctx := s.Client(t), server.Context(t)
+			equal(t, "alarms", len(must(c.AlarmList(ctx))(t).Alarms), 1)
+			equal(t, "quota in Status", must(c.Status(ctx, s.Endpoint))(t).DbSizeQuota, 4194304)
+			code, body := health(t, s, "")
+			equal(t, "health", code, 503)
+			equal(t, "its reason", body, `{"health":"false","reason":"ALARM NOSPACE"}`)
+			code, _ = health(t, s, "?exclude=NOSPACE")
+			equal(t, "health without the alarm", code, 200)
+			_, err := kv(t, s).Put(ctx, &pb.PutRequest{Key: []byte("small")})
+			wantError(t, err, codes.ResourceExhausted, "etcdserver: mvcc: database space exceeded")
+			must(c.Get(ctx, "big"))(t)
+			must(c.Delete(ctx, "big"))(t)
+		})
+		if life == "before" {
+			s.Stop()
+			s.Restart(t)
+		}
+	}
+	c, ctx := s.Client(t), server.Context(t)
+	must(c.Compact(ctx, must(c.Delete(ctx, "nothing"))(t).Header.Revision, clientv3.WithCompactPhysical()))(t)
+	must(c.Defragment(ctx, s.Endpoint))(t)
+	must(c.AlarmDisarm(ctx, &clientv3.AlarmMember{}))(t)
+	put(t, c, "small", "1")
+	code, body := health(t, s, "")
+	equal(t, "health at the end", body, `{"health":"true","reason":""}`)
+	equal(t, "its code", code, 200)
+}
+
+func TestANegativeQuotaIsNone(t *testing.T) {
+	s := server.Start(t, "--quota-backend-bytes=-1")
+	c := s.Client(t)
+	put(t, c, "a", "1")
+	equal(t, "quota in Status", must(c.Status(server.Context(t), s.Endpoint))(t).DbSizeQuota, -1)
+}
+
+func TestHistoryIsCompactedByTime(t *testing.T) {
+	s := server.Start(t, "--auto-compaction-mode=periodic", "--auto-compaction-retention=2s")
+	c := s.Client(t)
+	first := put(t, c, "a", "1")
+	started := time.Now()
+	for i := 0; ; i++ {
+		put(t, c, "a", fmt.Sprint(i))
+		_, err := c.Get(server.Context(t), "a", clientv3.WithRev(first))
+		if err != nil {
+			equal(t, "error", err.Error(), "etcdserver: mvcc: required revision has been compacted")
+			break
+		}
+		if time.Since(started) > 15*time.Second {
+			t.Fatal("nothing was compacted")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	// What was written in the last two seconds is there.
+	last := put(t, c, "a", "last")
+	put(t, c, "a", "after")
+	time.Sleep(time.Second)
+	must(c.Get(server.Context(t), "a", clientv3.WithRev(last)))(t)
 }
 
 func TestACorruptAlarmStopsEverythingButReads(t *testing.T) {

@@ -43,6 +43,39 @@ func TestLeases(t *testing.T) {
 	equal(t, "no list", succeed(t, s, "lease", "list"), "found 0 leases\n")
 }
 
+// What operators' end-to-end tests do with a quota of a few pages.
+func TestAnAlarmIsListedAndDisarmed(t *testing.T) {
+	s := server.Start(t, "--quota-backend-bytes=53248")
+	equal(t, "no alarm", succeed(t, s, "alarm", "list"), "")
+	value := strings.Repeat("v", 4096)
+	full := result{}
+	for range 50 {
+		if full = call(t, s, value, "put", "key"); full.code != 0 {
+			break
+		}
+	}
+	if full.code != 1 || !strings.Contains(full.stderr, "etcdserver: mvcc: database space exceeded") {
+		t.Fatalf("50 puts of 4 KiB with a quota of 52 KiB: %+v", full)
+	}
+	alarm := regexp.MustCompile(`^memberID:\d+ +alarm:NOSPACE *\n$`)
+	if listed := succeed(t, s, "alarm", "list"); !alarm.MatchString(listed) {
+		t.Errorf("listed: %q", listed)
+	}
+	fail(t, s, 1, "Active Alarm(s): NOSPACE", "endpoint", "health")
+	fail(t, s, 1, "database space exceeded", "lease", "grant", "10")
+	succeed(t, s, "get", "key")
+	revision := inJSON[answer](t, s, "del", "key").Header.Revision
+	succeed(t, s, "compaction", fmt.Sprint(revision), "--physical")
+	succeed(t, s, "defrag")
+	fail(t, s, 1, "database space exceeded", "put", "key", "1")
+	if disarmed := succeed(t, s, "alarm", "disarm"); !alarm.MatchString(disarmed) {
+		t.Errorf("disarmed: %q", disarmed)
+	}
+	equal(t, "no alarm left", succeed(t, s, "alarm", "list"), "")
+	equal(t, "put", succeed(t, s, "put", "key", "1"), "OK\n")
+	succeed(t, s, "endpoint", "health")
+}
+
 func TestCompaction(t *testing.T) {
 	s := server.Start(t)
 	for i := range 4 {
