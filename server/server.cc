@@ -15,6 +15,7 @@
 #include "server/node_storage.h"
 #include "server/rpc/grpc_engine.h"
 #include "server/rpc/http_endpoints.h"
+#include "server/rpc/json_gateway.h"
 #include "server/rpc/listener.h"
 #include "server/runtime/clock.h"
 #include "server/runtime/json_log.h"
@@ -76,6 +77,9 @@ NodeOptions MakeNodeOptions(const Settings& settings, const storage::NodeFacts& 
   return options;
 }
 
+// What a message may have before it is refused unread.
+size_t MessageBytesMax(const Settings& settings) { return settings.max_request_bytes + GrpcEngine::kOverheadBytes; }
+
 GrpcEngine::Options MakeEngineOptions(const Settings& settings, std::vector<api::Method> methods) {
   GrpcEngine::Options options;
   options.methods = std::move(methods);
@@ -95,6 +99,7 @@ Listener::Options MakeListenerOptions(const Settings& settings) {
   };
   add(settings.listen_client_urls, ListenAddress::Serves::kRpcAndHttp);
   add(settings.listen_metrics_urls, ListenAddress::Serves::kMetrics);
+  options.http_body_bytes_max = JsonGateway::BodyBytesMax(MessageBytesMax(settings));
   return options;
 }
 
@@ -127,6 +132,7 @@ class ComposedServer final : public Server {
   bool node_started_ = false;
   std::unique_ptr<api::Services> services_;
   std::unique_ptr<GrpcEngine> engine_;
+  std::unique_ptr<JsonGateway> gateway_;
   std::unique_ptr<HttpEndpoints> endpoints_;
   std::unique_ptr<Listener> listener_;
 };
@@ -186,6 +192,12 @@ absl::Status ComposedServer::OpenFront(const Settings& settings) {
   HttpEndpoints::Options http;
   http.versions = [] {
     return HttpEndpoints::Versions{api::kServerVersion, api::kClusterVersion, api::kStorageVersion};
+  };
+  gateway_ = std::make_unique<JsonGateway>(
+      JsonGateway::Options{.methods = services_->Methods(), .message_bytes_max = MessageBytesMax(settings)},
+      *background_, metrics_);
+  http.gateway = [this](const HttpRequest& request, JsonGateway::Done done) {
+    gateway_->Handle(request, std::move(done));
   };
   metrics_.registry.BeforeScrape([this] { node_->RefreshMetrics(); });
   CollectProcessMetrics(metrics_);

@@ -40,6 +40,7 @@ absl::StatusOr<api::RangeResult> StoreView::Range(const api::RangeRequest& reque
 absl::StatusOr<api::RangeSlice> StoreView::Slice(const api::RangeRequest& request, size_t bytes_max) const {
   if (request.revision.value > revision_) return api::ErrFutureRevision();
   const int64_t revision = request.revision.value > 0 ? request.revision.value : revision_;
+  if (revision < shared_->compacted.load()) return api::ErrCompacted();  // also where nothing would be read
   return ReadSlice(RowSource(*engine_, shared_->compacted, revision), Through(revision), request, bytes_max);
 }
 
