@@ -17,6 +17,7 @@
 #include "server/node_storage.h"
 #include "server/rpc/h2_engine.h"
 #include "server/rpc/http_endpoints.h"
+#include "server/rpc/json_gateway.h"
 #include "server/rpc/listener.h"
 #include "server/runtime/clock.h"
 #include "server/runtime/json_log.h"
@@ -85,6 +86,9 @@ NodeOptions MakeNodeOptions(const Settings& settings, int64_t quota_bytes, const
   return options;
 }
 
+// What a message may have before it is refused unread.
+size_t MessageBytesMax(const Settings& settings) { return settings.max_request_bytes + RpcEngine::kOverheadBytes; }
+
 RpcEngine::Options MakeEngineOptions(const Settings& settings, std::vector<api::Method> methods) {
   RpcEngine::Options options;
   options.methods = std::move(methods);
@@ -113,6 +117,7 @@ Listener::Options MakeListenerOptions(const Settings& settings) {
   add(settings.listen_client_urls, split ? ListenAddress::Serves::kRpcOnly : ListenAddress::Serves::kRpcAndHttp);
   add(settings.listen_client_http_urls, ListenAddress::Serves::kHttpOnly);
   add(settings.listen_metrics_urls, ListenAddress::Serves::kMetrics);
+  options.http_body_bytes_max = JsonGateway::BodyBytesMax(MessageBytesMax(settings));
   return options;
 }
 
@@ -171,6 +176,7 @@ class ComposedServer final : public Server {
   bool node_started_ = false;
   std::unique_ptr<api::Services> services_;
   std::unique_ptr<RpcEngine> engine_;
+  std::unique_ptr<JsonGateway> gateway_;
   std::unique_ptr<HttpEndpoints> endpoints_;
   std::unique_ptr<Listener> listener_;
 };
@@ -229,9 +235,18 @@ absl::Status ComposedServer::OpenFront(const Settings& settings) {
   service_options.now = SteadyNow;
   services_ = std::make_unique<api::Services>(*node_, service_options);
   engine_ = StartH2Engine(MakeEngineOptions(settings, services_->Methods()), metrics_);
+  gateway_ = std::make_unique<JsonGateway>(
+      JsonGateway::Options{.methods = services_->Methods(), .message_bytes_max = MessageBytesMax(settings)},
+      *background_, metrics_);
+  HttpEndpoints::Options http = MakeHttpOptions(settings);
+  if (settings.enable_grpc_gateway) {
+    http.gateway = [this](const HttpRequest& request, JsonGateway::Done done) {
+      gateway_->Handle(request, std::move(done));
+    };
+  }
   metrics_.registry.BeforeScrape([this] { node_->RefreshMetrics(); });
   CollectProcessMetrics(metrics_);
-  endpoints_ = std::make_unique<HttpEndpoints>(MakeHttpOptions(settings), *node_, metrics_);
+  endpoints_ = std::make_unique<HttpEndpoints>(std::move(http), *node_, metrics_);
   REGENT_ASSIGN_OR_RETURN(listener_, Listener::Open(MakeListenerOptions(settings), *endpoints_,
                                                     [this](int fd) { engine_->AddConnection(fd); }));
   PublishFacts(settings);

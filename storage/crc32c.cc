@@ -31,6 +31,26 @@ constexpr Tables MakeTables() {
 
 constexpr Tables kTables = MakeTables();
 
+// The product of two polynomials modulo the checksum's own; bit 31 is the coefficient of x^0.
+constexpr uint32_t MultiplyModulo(uint32_t a, uint32_t b) {
+  uint32_t product = 0;
+  for (uint32_t bit = uint32_t{1} << 31; bit != 0; bit >>= 1) {
+    if ((a & bit) != 0) product ^= b;
+    b = (b >> 1) ^ ((b & 1) != 0 ? kPolynomialReflected : 0);
+  }
+  return product;
+}
+
+// powers[k]: what 2^k zero bytes multiply a checksum with.
+constexpr std::array<uint32_t, 64> MakeZeroBytesPowers() {
+  std::array<uint32_t, 64> powers{};
+  powers[0] = uint32_t{1} << 23;  // x^8
+  for (size_t k = 1; k < powers.size(); ++k) powers[k] = MultiplyModulo(powers[k - 1], powers[k - 1]);
+  return powers;
+}
+
+constexpr std::array<uint32_t, 64> kZeroBytesPowers = MakeZeroBytesPowers();
+
 #if defined(__x86_64__)
 __attribute__((target("sse4.2"))) uint32_t ExtendByInstruction(uint32_t before, std::string_view bytes) {
   uint64_t crc = ~before;
@@ -61,6 +81,13 @@ uint32_t ExtendCrc32cByTable(uint32_t before, std::string_view bytes) {
   }
   for (; left > 0; ++at, --left) crc = (crc >> 8) ^ kTables[0][(crc ^ *at) & 0xFF];
   return ~crc;
+}
+
+uint32_t ConcatCrc32c(uint32_t first, uint32_t second, uint64_t second_bytes) {
+  for (size_t k = 0; second_bytes != 0; ++k, second_bytes >>= 1) {
+    if ((second_bytes & 1) != 0) first = MultiplyModulo(first, kZeroBytesPowers[k]);
+  }
+  return first ^ second;
 }
 
 uint32_t ExtendCrc32c(uint32_t before, std::string_view bytes) {

@@ -12,6 +12,9 @@ uint32_t ExtendCrc32c(uint32_t before, std::string_view bytes);
 
 inline uint32_t Crc32c(std::string_view bytes) { return ExtendCrc32c(0, bytes); }
 
+// The checksum of two pieces one after the other, given the checksum of each: the bytes are not needed again.
+uint32_t ConcatCrc32c(uint32_t first, uint32_t second, uint64_t second_bytes);
+
 // The table version, for processors without the instruction; ExtendCrc32c chooses.
 uint32_t ExtendCrc32cByTable(uint32_t before, std::string_view bytes);
 

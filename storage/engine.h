@@ -75,6 +75,7 @@ class RowIterator {
 enum class Scope : uint8_t {
   kOneKey,  // only versions of the key of the first Seek (rows of keys.h that begin with the same KeyPrefix)
   kRange,   // any rows
+  kAll,     // very many rows once: they do not push others out of the caches
 };
 
 class Engine {

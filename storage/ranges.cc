@@ -42,13 +42,12 @@ bool PassesFilters(const api::RangeRequest& request, std::string_view rest) {
 
 // Without the value; the lease stays only when the value had to be read for the sort, as in etcd 3.7, which answers
 // the others from its index.
-void AddResult(const api::RangeRequest& request, std::string_view key, std::string_view rest,
-               api::RangeResult& result) {
-  if (!request.keys_only) return result.kvs.Add(key, rest);
+void AddResult(const api::RangeRequest& request, std::string_view key, std::string_view rest, api::KeyValueList& kvs) {
+  if (!request.keys_only) return kvs.Add(key, rest);
   const api::KeyValueRest kv = Decode(rest);
   const bool value_was_read = request.sort_target == api::SortTarget::kValue;
-  result.kvs.Add(key, api::EncodeKeyValueRest(kv.create_revision, kv.mod_revision, kv.version, {},
-                                              value_was_read ? kv.lease : api::LeaseId{}));
+  kvs.Add(key, api::EncodeKeyValueRest(kv.create_revision, kv.mod_revision, kv.version, {},
+                                       value_was_read ? kv.lease : api::LeaseId{}));
 }
 
 struct Item {
@@ -124,7 +123,7 @@ class RangeReader {
     if (!found.has_value() || found->rest.empty()) return absl::OkStatus();
     result_.count = 1;
     if (!request_.count_only && PassesFilters(request_, found->rest))
-      AddResult(request_, request_.key, found->rest, result_);
+      AddResult(request_, request_.key, found->rest, result_.kvs);
     return absl::OkStatus();
   }
 
@@ -140,7 +139,7 @@ class RangeReader {
         result_.more = true;
         break;
       }
-      AddResult(request_, cursor.key(), cursor.rest(), result_);
+      AddResult(request_, cursor.key(), cursor.rest(), result_.kvs);
       if (result_.kvs.count() == request_.limit) last_key = cursor.key();
     }
     if (!result_.more) return absl::OkStatus();
@@ -176,7 +175,7 @@ class RangeReader {
       result_.more = true;
       order.resize(static_cast<size_t>(request_.limit));
     }
-    for (const Item* item : order) AddResult(request_, item->key, item->rest, result_);
+    for (const Item* item : order) AddResult(request_, item->key, item->rest, result_.kvs);
     if (!whole_range) {
       REGENT_ASSIGN_OR_RETURN(result_.count, Count());
     }
@@ -245,6 +244,25 @@ std::optional<int64_t> PageCounts::Find(std::string_view key, std::string_view r
 
 absl::StatusOr<api::RangeResult> ReadRange(const RangeState& state, const api::RangeRequest& request) {
   return RangeReader(state, request).Read();
+}
+
+absl::StatusOr<api::RangeSlice> ReadSlice(const RowSource& rows, Position at, const api::RangeRequest& request,
+                                          size_t bytes_max) {
+  api::RangeSlice slice;
+  if (api::RangeIsEmpty(request.key, request.range_end)) return slice;
+  std::string end =
+      api::IsSingleKey(request.range_end) ? AfterKeyPrefix(KeyPrefix(request.key)) : VersionRowsEnd(request.range_end);
+  REGENT_ASSIGN_OR_RETURN(VersionCursor cursor, OpenCursor(rows, {request.key, std::move(end)}, at));
+  while (cursor.Next()) {
+    if (!cursor.live()) continue;
+    const bool at_limit = request.limit > 0 && slice.kvs.count() == request.limit;
+    if (at_limit || (slice.kvs.count() > 0 && slice.kvs.size_bytes() >= bytes_max)) {
+      slice.next_key = cursor.key();
+      break;
+    }
+    AddResult(request, cursor.key(), cursor.rest(), slice.kvs);
+  }
+  return slice;
 }
 
 }  // namespace regent::storage

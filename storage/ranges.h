@@ -49,4 +49,8 @@ struct RangeState {
 // REQUIRES: request.revision is not in the future. Errors: ErrCompacted, from the rows.
 absl::StatusOr<api::RangeResult> ReadRange(const RangeState& state, const api::RangeRequest& request);
 
+// View::Slice, from rows that are served at `at`.
+absl::StatusOr<api::RangeSlice> ReadSlice(const RowSource& rows, Position at, const api::RangeRequest& request,
+                                          size_t bytes_max);
+
 }  // namespace regent::storage

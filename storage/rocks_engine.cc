@@ -63,6 +63,7 @@ class RocksIterator final : public RowIterator {
     options.iterate_upper_bound = &upper_bound_slice_;
     options.prefix_same_as_start = scope == Scope::kOneKey;
     options.total_order_seek = scope != Scope::kOneKey;
+    options.fill_cache = scope != Scope::kAll;
     iterator_.reset(db->NewIterator(options));
   }
 

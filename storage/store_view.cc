@@ -7,6 +7,7 @@
 #include "api/contract/errors.h"
 #include "api/contract/status_macros.h"
 #include "storage/compare.h"
+#include "storage/hash_kv.h"
 #include "storage/kv_writer.h"
 #include "storage/missed_events.h"
 
@@ -34,6 +35,18 @@ absl::StatusOr<api::RangeResult> StoreView::Range(const api::RangeRequest& reque
                               .revision = revision_,
                               .pages = &shared_->pages},
                    request);
+}
+
+absl::StatusOr<api::RangeSlice> StoreView::Slice(const api::RangeRequest& request, size_t bytes_max) const {
+  if (request.revision.value > revision_) return api::ErrFutureRevision();
+  const int64_t revision = request.revision.value > 0 ? request.revision.value : revision_;
+  if (revision < shared_->compacted.load()) return api::ErrCompacted();  // also where nothing would be read
+  return ReadSlice(RowSource(*engine_, shared_->compacted, revision), Through(revision), request, bytes_max);
+}
+
+absl::StatusOr<api::HashKvResult> StoreView::HashKv(int64_t at, const std::atomic<bool>& stop) const {
+  if (at > revision_) return api::ErrFutureRevision();
+  return HashKeyValues(*engine_, shared_->compacted, {.at = at == 0 ? revision_ : at, .current = revision_}, stop);
 }
 
 absl::StatusOr<bool> StoreView::Succeeds(const api::TxnRequest& request) const {

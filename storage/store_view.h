@@ -34,6 +34,8 @@ class StoreView final : public View {
   uint64_t applied_index() const override { return applied_index_; }
 
   absl::StatusOr<api::RangeResult> Range(const api::RangeRequest& request) const override;
+  absl::StatusOr<api::RangeSlice> Slice(const api::RangeRequest& request, size_t bytes_max) const override;
+  absl::StatusOr<api::HashKvResult> HashKv(int64_t at, const std::atomic<bool>& stop) const override;
   absl::StatusOr<api::TxnResult> ReadTxn(const api::TxnRequest& request) const override;
   absl::StatusOr<EventSlice> Events(std::string_view key, std::string_view range_end, api::Revision from, bool previous,
                                     size_t events_max) const override;

@@ -3,6 +3,7 @@
 // compacted revision *as it is now* (a compaction after the view was taken counts: it pins first, then checks).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -37,6 +38,16 @@ class View {
   // revision (0) meets ErrCompacted when a compaction has passed this view: take the state machine's newest view, which
   // is never below the compaction, and ask again.
   virtual absl::StatusOr<api::RangeResult> Range(const api::RangeRequest& request) const = 0;
+
+  // The keys of request.key to request.range_end at request.revision (0: this view's) in their order, at most
+  // request.limit of them, up to about `bytes_max` (one key at least). Sort, filters, `count_only` and `serializable`
+  // are not looked at. Errors: ErrCompacted, ErrFutureRevision.
+  virtual absl::StatusOr<api::RangeSlice> Slice(const api::RangeRequest& request, size_t bytes_max) const = 0;
+
+  // etcd's HashKV at `at` (0: this view's revision), see hash_kv.h. It reads the whole store once, or a few times:
+  // seconds for millions of keys. Ends with ErrStopped soon after `stop` is set.
+  // Errors: ErrCompacted, ErrFutureRevision, ErrStopped.
+  virtual absl::StatusOr<api::HashKvResult> HashKv(int64_t at, const std::atomic<bool>& stop) const = 0;
 
   // All compares and ranges at this view's revision; the chosen branch has ranges alone.
   virtual absl::StatusOr<api::TxnResult> ReadTxn(const api::TxnRequest& request) const = 0;

@@ -154,6 +154,10 @@ absl::Status ErrMalformedStreamMessage() {
   return absl::Status(Code::kInternal,
                       "grpc: failed to unmarshal the received message: proto: cannot parse invalid wire-format data");
 }
+absl::Status ErrMissingRequest() {
+  return absl::Status(Code::kInternal,
+                      "cardinality violation: received no request message from non-client-streaming RPC");
+}
 absl::Status ErrMalformedText() {
   return absl::Status(Code::kInternal, "grpc: error unmarshalling request: proto: string field contains invalid UTF-8");
 }

@@ -95,6 +95,7 @@ absl::Status ErrCallDeadlineExceeded();    // the client's deadline passed: "con
 absl::Status ErrMalformedRequest();        // a unary request's bytes are no message
 absl::Status ErrMalformedStreamMessage();  // a stream message's bytes are none
 absl::Status ErrMalformedText();           // a string field is not UTF-8
+absl::Status ErrMissingRequest();          // a stream ended before its request
 absl::Status ErrUnimplemented(const std::string& what);
 
 // The reason in a cancelled watch is a text, not a status.

@@ -97,6 +97,24 @@ struct AlarmResult {
   std::vector<AlarmMember> alarms;  // ascending
 };
 
+struct HashKvResult {
+  Revision revision;  // the store's current one
+  uint32_t hash = 0;
+  int64_t compact_revision = -1;  // -1: nothing was compacted
+  int64_t hash_revision = 0;
+};
+
+struct HashResult {
+  Revision revision;
+  uint32_t hash = 0;
+};
+
+// A part of a range that is read piece by piece, in the order of keys.
+struct RangeSlice {
+  KeyValueList kvs{2};
+  std::string next_key;  // the first key of the range that is not in it; empty: there is none
+};
+
 // The alternative matches the alternative of the WriteRequest.
 using WriteResult = std::variant<PutResult, DeleteRangeResult, TxnResult, CompactionResult, LeaseGrantResult,
                                  LeaseRevokeResult, AlarmResult, LeaseExpiryResult>;

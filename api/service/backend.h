@@ -114,6 +114,21 @@ class WatchStream {
   virtual void Drained() = 0;  // the sink's unsent_bytes() has become smaller
 };
 
+// A range read slice by slice at one revision, by one thread at a time. It keeps the store's state of that moment
+// reachable, not open: a compaction may overtake it, and the next slice is then ErrCompacted.
+class SlicedRange {
+ public:
+  virtual ~SlicedRange() = default;
+
+  struct Slice {
+    // In the last slice with revision, more and count of the whole range; in the others they are 0.
+    RangeResult result;
+    bool last = false;
+  };
+  // About `bytes_max` of key-values, one key at least. Not after the last slice or an error.
+  virtual absl::StatusOr<Slice> Next(size_t bytes_max) = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -127,6 +142,9 @@ class Backend {
 
   // Linearizable unless the request says serializable.
   virtual void Range(RangeRequest request, MonotonicTime deadline, Done<RangeResult> done) = 0;
+
+  // The same in slices; the request has key order and no filters. ErrCompacted and ErrFutureRevision come with a slice.
+  virtual void OpenRange(RangeRequest request, MonotonicTime deadline, Done<std::unique_ptr<SlicedRange>> done) = 0;
 
   // A transaction of top-level ranges alone (or of nothing): evaluated locally at one revision, after a read index
   // unless every range is serializable.
@@ -142,6 +160,11 @@ class Backend {
   virtual void MemberList(bool linearizable, MonotonicTime deadline, Done<std::vector<Member>> done) = 0;
   virtual void Status(Done<StatusResult> done) = 0;
   virtual void Alarms(AlarmRequest get, Done<AlarmResult> done) = 0;
+  // The digest over everything the log has done to this store, folded to 32 bits: equal on members that have applied
+  // the same entries, and nothing like etcd's, which hashes the pages of its file.
+  virtual void Hash(Done<HashResult> done) = 0;
+  // etcd's very value of the key-values at a revision (0: the current one), of this member, without a read index.
+  virtual void HashKv(int64_t revision, Done<HashKvResult> done) = 0;
   virtual void Defragment(Done<std::monostate> done) = 0;
 };
 

@@ -333,6 +333,8 @@ absl::Status Decode(std::string_view bytes, AlarmRequest& out) {
   return ReadFields(bytes, To(1, out.action), To(2, out.member_id), To(3, out.alarm));
 }
 
+absl::Status Decode(std::string_view bytes, HashKvRequest& out) { return ReadFields(bytes, To(1, out.revision)); }
+
 absl::Status Decode(std::string_view bytes, MemberListRequest& out) {
   return ReadFields(bytes, To(1, out.linearizable));
 }

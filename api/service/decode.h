@@ -34,11 +34,15 @@ struct MemberListRequest {
   bool linearizable = false;
 };
 
+struct HashKvRequest {
+  int64_t revision = 0;
+};
+
 struct HealthCheckRequest {
   std::string service;
 };
 
-// Status, Defragment, LeaseLeases, health.List: messages without fields.
+// Status, Defragment, Hash, LeaseLeases, health.List: messages without fields.
 struct EmptyRequest {};
 
 struct WatchCancel {
@@ -60,6 +64,7 @@ absl::Status Decode(std::string_view bytes, LeaseTimeToLiveRequest& out);
 absl::Status Decode(std::string_view bytes, WatchRequest& out);
 absl::Status Decode(std::string_view bytes, AlarmRequest& out);
 absl::Status Decode(std::string_view bytes, MemberListRequest& out);
+absl::Status Decode(std::string_view bytes, HashKvRequest& out);
 absl::Status Decode(std::string_view bytes, HealthCheckRequest& out);
 absl::Status Decode(std::string_view bytes, EmptyRequest& out);
 

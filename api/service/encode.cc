@@ -202,6 +202,19 @@ WireMessage Encode(const Header& header, std::shared_ptr<const TxnResult> result
   return EncodeOwned(header, result);
 }
 
+WireMessage EncodeStreamed(const Header* header, std::shared_ptr<const RangeResult> result) {
+  const size_t size = header != nullptr ? Size(*header, *result) : result->kvs.size_bytes();
+  MessageBuilder out;
+  if (size <= MessageBuilder::kCopyBytesMax) out.Reserve(BytesFieldSize(1, size));
+  AppendBytesHeader(out.tail(), 1, size);
+  if (header != nullptr) {
+    Write(*header, *result, result, out);
+  } else {
+    for (const std::string& chunk : result->kvs.chunks()) out.Append(result, chunk);
+  }
+  return std::move(out).Take();
+}
+
 std::string EncodeHeaderOnly(const Header& header) {
   std::string out;
   out.reserve(HeaderFieldSize(header));
@@ -250,6 +263,20 @@ std::string Encode(const Header& header, const std::vector<Member>& members) {
 std::string Encode(const Header& header, const AlarmResult& result) {
   std::string out = EncodeHeaderOnly(header);
   for (const AlarmMember& alarm : result.alarms) AppendMessage(out, 2, EncodeAlarm(alarm));
+  return out;
+}
+
+std::string Encode(const Header& header, const HashResult& result) {
+  std::string out = EncodeHeaderOnly(header);
+  AppendUint64(out, 2, result.hash);
+  return out;
+}
+
+std::string Encode(const Header& header, const HashKvResult& result) {
+  std::string out = EncodeHeaderOnly(header);
+  AppendUint64(out, 2, result.hash);
+  AppendInt64(out, 3, result.compact_revision);
+  AppendInt64(out, 4, result.hash_revision);
   return out;
 }
 

@@ -52,6 +52,11 @@ std::string Encode(const Header& header, const LeaseLeasesResult& result);
 std::string Encode(const Header& header, const std::vector<Member>& members);
 std::string Encode(const Header& header, const StatusResult& result);
 std::string Encode(const Header& header, const AlarmResult& result);
+std::string Encode(const Header& header, const HashResult& result);
+std::string Encode(const Header& header, const HashKvResult& result);
+
+// One RangeStreamResponse; the last one of a stream has `header`, more and count, the others key-values alone.
+WireMessage EncodeStreamed(const Header* header, std::shared_ptr<const RangeResult> result);
 
 // One WatchResponse, or several: a message marked `fragment` is split before an event that would make it longer than
 // `fragment_bytes_max`, and all parts but the last say that more follows. An event alone is never split.

@@ -8,6 +8,7 @@
 #include "api/contract/validate.h"
 #include "api/service/encode.h"
 #include "api/service/propose.h"
+#include "api/service/range_stream.h"
 
 namespace regent::api {
 namespace {
@@ -100,6 +101,7 @@ std::vector<Method> KvMethods(ServiceContext& context) {
       WriteMethod<DeleteRangeRequest, DeleteRangeResult>(context, "/etcdserverpb.KV/DeleteRange"),
       TxnMethod(context, "/etcdserverpb.KV/Txn"),
       Unary<CompactionRequest>(context, "/etcdserverpb.KV/Compact", &Compact),
+      RangeStreamMethod(context),
   };
 }
 

@@ -1,4 +1,4 @@
-// etcdserverpb.KV: Range, Put, DeleteRange, Txn, Compact.
+// etcdserverpb.KV: Range, Put, DeleteRange, Txn, Compact; RangeStream is in range_stream.h.
 //
 // A request is decoded, validated and measured here. Writes go to Backend::Propose; a transaction of ranges alone goes
 // to Backend::ReadTxn and never sees the log. The size limit is for what enters the log; etcd does not measure reads.

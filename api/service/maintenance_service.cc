@@ -37,6 +37,20 @@ void Defragment(ServiceContext& context, std::shared_ptr<Call> call, EmptyReques
   });
 }
 
+void Hash(ServiceContext& context, std::shared_ptr<Call> call, EmptyRequest) {
+  context.backend().Hash([&context, call = std::move(call)](absl::StatusOr<HashResult> result) {
+    if (!result.ok()) return Fail(*call, result.status());
+    Answer(*call, Encode(context.HeaderAt(result->revision), *result));
+  });
+}
+
+void HashKv(ServiceContext& context, std::shared_ptr<Call> call, HashKvRequest request) {
+  context.backend().HashKv(request.revision, [&context, call = std::move(call)](absl::StatusOr<HashKvResult> result) {
+    if (!result.ok()) return Fail(*call, result.status());
+    Answer(*call, Encode(context.HeaderAt(result->revision), *result));
+  });
+}
+
 }  // namespace
 
 std::vector<Method> MaintenanceMethods(ServiceContext& context) {
@@ -44,6 +58,8 @@ std::vector<Method> MaintenanceMethods(ServiceContext& context) {
       Unary<EmptyRequest>(context, "/etcdserverpb.Maintenance/Status", &Status),
       Unary<AlarmRequest>(context, "/etcdserverpb.Maintenance/Alarm", &Alarm),
       Unary<EmptyRequest>(context, "/etcdserverpb.Maintenance/Defragment", &Defragment),
+      Unary<EmptyRequest>(context, "/etcdserverpb.Maintenance/Hash", &Hash),
+      Unary<HashKvRequest>(context, "/etcdserverpb.Maintenance/HashKV", &HashKv),
   };
 }
 

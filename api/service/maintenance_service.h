@@ -1,7 +1,7 @@
-// etcdserverpb.Maintenance: Status, Alarm, Defragment.
+// etcdserverpb.Maintenance: Status, Alarm, Defragment, Hash, HashKV.
 //
 // Alarms are listed from what the backend knows; raising and clearing one goes through the log. The answer to
-// Defragment is an empty message, without a header.
+// Defragment is an empty message, without a header. HashKV's value is etcd's, Hash's is our own (Backend::Hash).
 #pragma once
 
 #include <vector>

@@ -18,8 +18,6 @@ namespace regent::api {
 namespace {
 
 constexpr std::string_view kUnimplementedUnary[] = {
-    "/etcdserverpb.Maintenance/Hash",
-    "/etcdserverpb.Maintenance/HashKV",
     "/etcdserverpb.Maintenance/MoveLeader",
     "/etcdserverpb.Maintenance/Downgrade",
     "/etcdserverpb.Cluster/MemberAdd",
@@ -52,7 +50,6 @@ constexpr std::string_view kUnimplementedUnary[] = {
 };
 
 constexpr std::string_view kUnimplementedStreams[] = {
-    "/etcdserverpb.KV/RangeStream",
     "/etcdserverpb.Maintenance/Snapshot",
     "/v3electionpb.Election/Observe",
 };

@@ -53,6 +53,7 @@ struct Settings {
   std::string auto_compaction_retention = "0";  // see auto_compaction.h
 
   // HTTP
+  bool enable_grpc_gateway = true;
   std::vector<std::string> cors = {"*"};
   std::vector<std::string> host_whitelist = {"*"};
 

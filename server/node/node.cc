@@ -46,6 +46,7 @@ Node::Node(NodeSeams seams, NodeOptions options, raft::CoreStart start)
       request_metrics_(seams.metrics),
       hub_(seams.watch_loop, seams.background, options_.watch, random_.Next(), seams.metrics, options_.mutants),
       purger_(seams_, options_),
+      hash_jobs_(seams_),
       log_(seams_, options_,
            {.on_persisted = [this](raft::StepId step) { driver_.OnPersisted(step); },
             .on_fetched = [this](const raft::LogFetch& fetch,
@@ -151,6 +152,7 @@ void Node::StopRaft(Loop::Task stopped) {
 
 void Node::StopApply(Loop::Task stopped) {
   purger_.Stop(api::ErrStopped());
+  hash_jobs_.Stop();
   flusher_.Stop();
   flusher_.FlushNow();
   seams_.raft_loop.Post([this] { keeper_.Stop(api::ErrStopped()); });

@@ -20,6 +20,7 @@
 #include "server/node/applier.h"
 #include "server/node/auto_compactor.h"
 #include "server/node/flusher.h"
+#include "server/node/hash_jobs.h"
 #include "server/node/lease_keeper.h"
 #include "server/node/log_driver.h"
 #include "server/node/node_options.h"
@@ -49,6 +50,8 @@ class Node final : public api::Backend {
   bool HasLeader() const override { return driver_.leader() != 0; }
   void Propose(api::WriteRequest request, api::MonotonicTime deadline, api::Done<api::WriteResult> done) override;
   void Range(api::RangeRequest request, api::MonotonicTime deadline, api::Done<api::RangeResult> done) override;
+  void OpenRange(api::RangeRequest request, api::MonotonicTime deadline,
+                 api::Done<std::unique_ptr<api::SlicedRange>> done) override;
   void ReadTxn(api::TxnRequest request, api::MonotonicTime deadline, api::Done<api::TxnResult> done) override;
   void LeaseKeepAlive(api::LeaseId id, api::Done<api::LeaseKeepAliveResult> done) override;
   void LeaseTimeToLive(api::LeaseId id, bool keys, api::Done<api::LeaseTimeToLiveResult> done) override;
@@ -58,6 +61,8 @@ class Node final : public api::Backend {
   void Status(api::Done<api::StatusResult> done) override;
   void Alarms(api::AlarmRequest get, api::Done<api::AlarmResult> done) override;
   void Defragment(api::Done<std::monostate> done) override;
+  void Hash(api::Done<api::HashResult> done) override;
+  void HashKv(int64_t revision, api::Done<api::HashKvResult> done) override;
 
   // Sets the gauges that describe the store as it is now. From any thread; for whoever is about to show them.
   void RefreshMetrics();
@@ -116,6 +121,7 @@ class Node final : public api::Backend {
   RequestMetrics request_metrics_;
   WatchHub hub_;
   Purger purger_;
+  HashJobs hash_jobs_;
   LogDriver log_;
   Flusher flusher_;
   Applier applier_;

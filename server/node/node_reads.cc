@@ -4,6 +4,7 @@
 
 #include "api/contract/errors.h"
 #include "server/node/node.h"
+#include "server/node/view_slices.h"
 #include "storage/quota.h"
 
 namespace regent::server {
@@ -61,6 +62,19 @@ void Node::Range(api::RangeRequest request, api::MonotonicTime deadline, api::Do
                request_metrics_.request.Observe(kRangeKind, false, seams_.raft_loop.Now() - begun);
                done(std::move(status));
              });
+}
+
+void Node::OpenRange(api::RangeRequest request, api::MonotonicTime deadline,
+                     api::Done<std::unique_ptr<api::SlicedRange>> done) {
+  seams_.metrics.mvcc_range_total.Increment();
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  const bool at_once = gate_.local() || (request.serializable && ready());
+  auto slices = std::make_unique<ViewSlices>(seams_.state_machine, std::move(request));
+  if (at_once) return done(std::move(slices));
+  gate_.Wait(Bounded(deadline), [slices = std::move(slices), done = std::move(done)](absl::Status status) mutable {
+    if (!status.ok()) return done(std::move(status));
+    done(std::move(slices));
+  });
 }
 
 void Node::ReadTxn(api::TxnRequest request, api::MonotonicTime deadline, api::Done<api::TxnResult> done) {
@@ -181,6 +195,21 @@ void Node::Alarms(api::AlarmRequest get, api::Done<api::AlarmResult> done) {
 
 // Nothing to do: the store gives space back by itself.
 void Node::Defragment(api::Done<std::monostate> done) { done(std::monostate{}); }
+
+void Node::Hash(api::Done<api::HashResult> done) {
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  seams_.apply_loop.Post([this, done = std::move(done)]() mutable {
+    const uint64_t digest = seams_.state_machine.digest();
+    done(api::HashResult{.revision = seams_.state_machine.view()->revision(),
+                         .hash = static_cast<uint32_t>(digest ^ digest >> 32)});
+  });
+}
+
+void Node::HashKv(int64_t revision, api::Done<api::HashKvResult> done) {
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  seams_.apply_loop.Post(
+      [this, revision, done = std::move(done)]() mutable { hash_jobs_.Add(revision, std::move(done)); });
+}
 
 void Node::RefreshMetrics() {
   const std::shared_ptr<const storage::View> view = seams_.state_machine.view();

@@ -107,6 +107,7 @@ void HttpConnection::Answer(const HttpResponse& response) {
 void HttpConnection::StartSending(const HttpResponse& response, bool keep_alive) {
   keep_alive_ = keep_alive;
   unsent_ = EncodeHttpResponse(response, request_.method == "HEAD", keep_alive);
+  request_.body = std::string();
   unsent_offset_ = 0;
   phase_ = Phase::kSending;
 }

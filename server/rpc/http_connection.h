@@ -30,6 +30,9 @@ class HttpConnection {
   // The answer to request(). REQUIRES: kAnswering.
   void Answer(const HttpResponse& response);
 
+  // What the connection holds of requests: received bytes and the body that is being answered.
+  size_t held_bytes() const { return received_.size() + request_.body.size(); }
+
   Phase phase() const { return phase_; }
   int fd() const { return fd_.get(); }
 

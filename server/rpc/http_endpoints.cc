@@ -10,6 +10,8 @@
 namespace regent::server {
 namespace {
 
+constexpr std::string_view kOldServices = "/v3beta/";
+
 HttpResponse NotFound() { return HttpResponse::Text(404, "404 page not found"); }
 
 HttpResponse OnlyGet() {
@@ -86,6 +88,13 @@ void HttpEndpoints::AddCors(const HttpRequest& request, HttpResponse& response) 
 
 void HttpEndpoints::Route(const HttpRequest& request, Scope scope, Done done) {
   const std::string& path = request.path;
+  const bool to_services = path.starts_with("/v3/") || path.starts_with(kOldServices);
+  if (to_services && scope == Scope::kClient && options_.gateway != nullptr) {
+    if (path.starts_with("/v3/")) return options_.gateway(request, std::move(done));
+    HttpRequest renamed = request;
+    renamed.path = "/v3/" + path.substr(kOldServices.size());
+    return options_.gateway(renamed, std::move(done));
+  }
   if (path == "/metrics") return done(MetricsPage());
   if (path == "/health" || IsUnder(path, "/livez") || IsUnder(path, "/readyz")) {
     return RouteHealth(request, std::move(done));

@@ -1,4 +1,5 @@
-// What the server answers over HTTP/1.1: health, version, metrics. Paths, texts and headers are etcd's.
+// What the server answers over HTTP/1.1: health, version, metrics, and through the gateway the services. Paths, texts
+// and headers are etcd's.
 //
 // Handle decides and answers without blocking: the checks ask the backend, whose Done may come later and on another
 // thread. All functions may be called from any thread.
@@ -33,6 +34,8 @@ class HttpEndpoints {
     std::vector<std::string> cors = {"*"};                               // origins allowed, "*": all
     std::vector<std::string> host_whitelist = {"*"};                     // hosts served over plaintext, "*": all
     std::vector<std::string> command_line;                               // shown by /debug/vars
+    // Takes what is below /v3/ (json_gateway.h); without it those paths do not exist. --enable-grpc-gateway.
+    std::function<void(const HttpRequest&, absl::AnyInvocable<void(HttpResponse)>)> gateway;
   };
 
   // Backend and metrics must outlive the endpoints and every answer.

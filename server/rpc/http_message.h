@@ -2,7 +2,7 @@
 //
 // Grammar: RFC 9112. Strict where leniency has led to request smuggling: CRLF line ends only, no folded header lines,
 // no space before a colon, at most one Content-Length, no Content-Length beside Transfer-Encoding. Chunked bodies are
-// refused (501): no endpoint takes one.
+// refused (501): clients of the gateway know the length of what they send.
 #pragma once
 
 #include <cstddef>

@@ -83,6 +83,7 @@ struct Http {
   HttpConnection connection;
   ListenAddress::Serves serves;
   HttpConnection::Phase phase = HttpConnection::Phase::kClosed;  // that `expires` was set for
+  size_t held_bytes = 0;                                         // counted in held_bytes_
   Ticks expires = 0;
 };
 
@@ -114,6 +115,8 @@ class EpollListener final : public Listener {
   void AdvanceHttp(uint64_t id);
   void DeliverAnswers();
   void Tick();
+  bool CountHeldBytes(Http& http);
+  void CloseHttp(std::map<uint64_t, Http>::iterator http);
   Ticks Lifetime(HttpConnection::Phase phase) const;
 
   Options options_;
@@ -132,6 +135,7 @@ class EpollListener final : public Listener {
   uint64_t next_id_ = 0;
   std::map<uint64_t, Undecided> undecided_;  // oldest first
   std::map<uint64_t, Http> http_;
+  size_t held_bytes_ = 0;  // by all of them
 };
 
 absl::Status EpollListener::Open() {
@@ -262,7 +266,7 @@ void EpollListener::Decide(uint64_t id) {
 void EpollListener::AddHttp(uint64_t id, OwnedFd fd, ListenAddress::Serves serves) {
   if (http_.size() >= options_.http_connections_max) return;
   const int raw_fd = fd.get();
-  http_.emplace(id, Http{HttpConnection(std::move(fd), HttpLimits()), serves});
+  http_.emplace(id, Http{HttpConnection(std::move(fd), {.body_bytes_max = options_.http_body_bytes_max}), serves});
   Watch(raw_fd, id, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
   AdvanceHttp(id);
 }
@@ -272,10 +276,7 @@ void EpollListener::AdvanceHttp(uint64_t id) {
   if (found == http_.end()) return;
   Http& http = found->second;
   const HttpConnection::Phase phase = http.connection.Advance();
-  if (phase == HttpConnection::Phase::kClosed) {
-    http_.erase(found);
-    return;
-  }
+  if (!CountHeldBytes(http) || phase == HttpConnection::Phase::kClosed) return CloseHttp(found);
   if (phase == http.phase) return;  // slow progress inside a phase earns no more time
   http.phase = phase;
   http.expires = now_ + Lifetime(phase);
@@ -284,6 +285,19 @@ void EpollListener::AdvanceHttp(uint64_t id) {
   endpoints_.Handle(http.connection.request(),
                     is_metrics ? HttpEndpoints::Scope::kMetrics : HttpEndpoints::Scope::kClient,
                     [answers = answers_, id](HttpResponse response) { answers->Post(id, std::move(response)); });
+}
+
+// False when all together hold too much and this one is among those that hold more than a request without a body needs.
+bool EpollListener::CountHeldBytes(Http& http) {
+  held_bytes_ -= http.held_bytes;
+  http.held_bytes = http.connection.held_bytes();
+  held_bytes_ += http.held_bytes;
+  return held_bytes_ <= options_.http_bytes_max || http.held_bytes <= HttpLimits().head_bytes_max;
+}
+
+void EpollListener::CloseHttp(std::map<uint64_t, Http>::iterator http) {
+  held_bytes_ -= http->second.held_bytes;
+  http_.erase(http);
 }
 
 void EpollListener::DeliverAnswers() {
@@ -313,7 +327,11 @@ void EpollListener::Tick() {
   if (read(timer_.get(), &expirations, sizeof expirations) == sizeof expirations)
     now_ += static_cast<Ticks>(expirations);
   std::erase_if(undecided_, [this](const auto& entry) { return entry.second.expires < now_; });
-  std::erase_if(http_, [this](const auto& entry) { return entry.second.expires < now_; });
+  for (auto http = http_.begin(); http != http_.end();) {
+    const auto next = std::next(http);
+    if (http->second.expires < now_) CloseHttp(http);
+    http = next;
+  }
   SetAccepting(true);
 }
 

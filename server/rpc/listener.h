@@ -38,6 +38,8 @@ class Listener {
   struct Options {
     std::vector<ListenAddress> addresses;
     size_t http_connections_max = 1024;       // further ones are closed at once
+    size_t http_body_bytes_max = 64 * 1024;   // of one request
+    size_t http_bytes_max = 256 << 20;        // held for all requests together; whoever exceeds it is closed
     size_t undecided_connections_max = 4096;  // further ones close the oldest
     std::chrono::seconds first_bytes_timeout{20};
     std::chrono::seconds http_request_timeout{20};  // to receive one request, and to take its answer

@@ -59,6 +59,10 @@ class FakeBackend : public Backend {
   absl::StatusOr<WriteResult> answer_write = absl::InternalError("not scripted");
   absl::StatusOr<RangeResult> answer_range = RangeResult{};
   absl::StatusOr<TxnResult> answer_read = TxnResult{};
+  std::function<void(Done<std::unique_ptr<SlicedRange>>)> answer_open;
+  absl::StatusOr<HashResult> answer_hash = HashResult{};
+  absl::StatusOr<HashKvResult> answer_hash_kv = HashKvResult{};
+  std::optional<int64_t> hashed;
   std::function<void(LeaseId, Done<LeaseKeepAliveResult>)> answer_keep_alive;
   absl::StatusOr<LeaseTimeToLiveResult> answer_time_to_live = LeaseTimeToLiveResult{};
   absl::StatusOr<LeaseLeasesResult> answer_leases = LeaseLeasesResult{};
@@ -87,6 +91,11 @@ class FakeBackend : public Backend {
     deadline = until;
     done(std::move(answer_range));
   }
+  void OpenRange(RangeRequest request, MonotonicTime until, Done<std::unique_ptr<SlicedRange>> done) override {
+    ranged = std::move(request);
+    deadline = until;
+    answer_open(std::move(done));
+  }
   void ReadTxn(TxnRequest request, MonotonicTime until, Done<TxnResult> done) override {
     read = std::move(request);
     deadline = until;
@@ -106,6 +115,11 @@ class FakeBackend : public Backend {
   void Status(Done<StatusResult> done) override { done(answer_status); }
   void Alarms(AlarmRequest, Done<AlarmResult> done) override { done(answer_alarms); }
   void Defragment(Done<std::monostate> done) override { done(std::monostate()); }
+  void Hash(Done<HashResult> done) override { done(answer_hash); }
+  void HashKv(int64_t revision, Done<HashKvResult> done) override {
+    hashed = revision;
+    done(answer_hash_kv);
+  }
 
   std::unique_ptr<WatchStream> OpenWatch(std::shared_ptr<WatchSink> sink) override {
     watches->sink = std::move(sink);

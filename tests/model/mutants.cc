@@ -34,6 +34,12 @@ class SpoiledView : public storage::View {
   absl::StatusOr<api::TxnResult> ReadTxn(const api::TxnRequest& request) const override {
     return view_->ReadTxn(request);
   }
+  absl::StatusOr<api::RangeSlice> Slice(const api::RangeRequest& request, size_t bytes_max) const override {
+    return view_->Slice(request, bytes_max);
+  }
+  absl::StatusOr<api::HashKvResult> HashKv(int64_t at, const std::atomic<bool>& stop) const override {
+    return view_->HashKv(at, stop);
+  }
 
   absl::StatusOr<storage::EventSlice> Events(std::string_view key, std::string_view range_end, api::Revision from,
                                              bool previous, size_t events_max) const override {

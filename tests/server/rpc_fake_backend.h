@@ -46,6 +46,11 @@ class FakeBackend : public api::Backend {
   }
   void MemberList(bool, api::MonotonicTime, api::Done<std::vector<api::Member>>) override { Never(); }
   void Defragment(api::Done<std::monostate>) override { Never(); }
+  void Hash(api::Done<api::HashResult>) override { Never(); }
+  void HashKv(int64_t, api::Done<api::HashKvResult>) override { Never(); }
+  void OpenRange(api::RangeRequest, api::MonotonicTime, api::Done<std::unique_ptr<api::SlicedRange>>) override {
+    Never();
+  }
 
  private:
   static void Never() { LOG(FATAL) << "not asked for by any endpoint"; }

@@ -96,6 +96,12 @@ class FakeStore {
     absl::StatusOr<api::TxnResult> ReadTxn(const api::TxnRequest&) const override {
       return absl::UnimplementedError("");
     }
+    absl::StatusOr<api::RangeSlice> Slice(const api::RangeRequest&, size_t) const override {
+      return absl::UnimplementedError("");
+    }
+    absl::StatusOr<api::HashKvResult> HashKv(int64_t, const std::atomic<bool>&) const override {
+      return absl::UnimplementedError("");
+    }
     absl::StatusOr<storage::EventSlice> Events(std::string_view key, std::string_view range_end, api::Revision from,
                                                bool previous, size_t events_max) const override {
       if (from.value < history_->compacted) return api::ErrCompacted();

@@ -36,6 +36,7 @@ type Server struct {
 	DataDir string
 
 	name    string
+	program string
 	flags   []string
 	process *Process
 }
@@ -44,6 +45,17 @@ type Server struct {
 func Start(t testing.TB, flags ...string) *Server {
 	t.Helper()
 	server, err := start(t.Name(), "", flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.end(t) })
+	return server
+}
+
+// StartEtcd is Start of the real etcd, whatever server is under test: for comparisons.
+func StartEtcd(t testing.TB, flags ...string) *Server {
+	t.Helper()
+	server, err := startProgram(Tool(t, "etcd"), t.Name()+"/etcd", "", flags)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,11 +110,15 @@ func EndShared() {
 }
 
 func start(test, endpoint string, flags []string) (*Server, error) {
+	return startProgram(binary(), test, endpoint, flags)
+}
+
+func startProgram(program, test, endpoint string, flags []string) (*Server, error) {
 	_ = os.Remove(filepath.Join(Artefacts(test), "server.log"))
 	var err error
 	// Between looking for a free port and using it somebody else can take it.
 	for range 5 {
-		server := &Server{name: test, flags: flags, Endpoint: endpoint}
+		server := &Server{name: test, program: program, flags: flags, Endpoint: endpoint}
 		if err = server.allocate(); err != nil {
 			return nil, err
 		}
@@ -151,9 +167,9 @@ func (s *Server) launch() error {
 		"--log-level=warn",
 	}, s.flags...)
 	var err error
-	s.process, err = Launch(filepath.Join(Artefacts(s.name), "server.log"), nil, Binary(), arguments...)
+	s.process, err = Launch(filepath.Join(Artefacts(s.name), "server.log"), nil, s.program, arguments...)
 	if err != nil {
-		s.process = &Process{exited: closed(), Log: os.DevNull, Command: Binary()}
+		s.process = &Process{exited: closed(), Log: os.DevNull, Command: s.program}
 		return err
 	}
 	return s.awaitReady()
