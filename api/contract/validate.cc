@@ -8,7 +8,6 @@
 #include "absl/status/statusor.h"
 #include "api/contract/errors.h"
 #include "api/contract/key_range.h"
-#include "api/contract/limits.h"
 #include "api/contract/status_macros.h"
 
 namespace regent::api {
@@ -144,10 +143,6 @@ absl::Status Validate(const PutRequest& request) {
 
 absl::Status Validate(const DeleteRangeRequest& request) {
   return request.key.empty() ? ErrEmptyKey() : absl::OkStatus();
-}
-
-absl::Status Validate(const LeaseGrantRequest& request) {
-  return request.ttl > kLeaseTtlSecondsMax ? ErrLeaseTtlTooLarge() : absl::OkStatus();
 }
 
 absl::Status Validate(const AlarmRequest& request) {

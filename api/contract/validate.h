@@ -15,7 +15,6 @@ namespace regent::api {
 absl::Status Validate(const RangeRequest& request);
 absl::Status Validate(const PutRequest& request);
 absl::Status Validate(const DeleteRangeRequest& request);
-absl::Status Validate(const LeaseGrantRequest& request);
 absl::Status Validate(const AlarmRequest& request);
 
 // `ops_max` bounds the longest of the three lists; a nested transaction may use what its parent's longest list leaves.

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "api/contract/errors.h"
-#include "api/contract/validate.h"
 #include "api/service/encode.h"
 #include "api/service/propose.h"
 
@@ -15,7 +14,6 @@ namespace regent::api {
 namespace {
 
 void LeaseGrant(ServiceContext& context, std::shared_ptr<Call> call, LeaseGrantRequest request) {
-  if (absl::Status status = Validate(request); !status.ok()) return Fail(*call, status);
   Propose<LeaseGrantResult>(
       context, std::move(call), request,
       [](const Header& header, const LeaseGrantResult& result) { return Encode(header, result); });

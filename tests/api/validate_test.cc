@@ -51,12 +51,6 @@ TEST(Validate, ADeleteNeedsAKey) {
   EXPECT_TRUE(Validate(DeleteRangeRequest{.key = "k"}).ok());
 }
 
-TEST(Validate, ALeaseLivesNoLongerThanNineBillionSeconds) {
-  EXPECT_EQ(Validate(LeaseGrantRequest{.ttl = kLeaseTtlSecondsMax + 1}), ErrLeaseTtlTooLarge());
-  EXPECT_TRUE(Validate(LeaseGrantRequest{.ttl = kLeaseTtlSecondsMax}).ok());
-  EXPECT_TRUE(Validate(LeaseGrantRequest{.ttl = -1}).ok());
-}
-
 TEST(Validate, TheLongestListOfATransactionCounts) {
   const TxnRequest compares{.compare = std::vector<Compare>(3, Compare{.key = "k"})};
   EXPECT_EQ(Validate(compares, 2), ErrTooManyOps());

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "api/contract/errors.h"
+#include "api/contract/limits.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/storage/store_fixture.h"
@@ -247,6 +248,7 @@ TEST(StoreAlarm, NoSpaceRefusesWhatAddsAndAllowsTheRest) {
   EXPECT_TRUE(store.outcome().alarms_changed);
   EXPECT_EQ(store.Apply(api::PutRequest{.key = "b"}).status(), api::ErrNoSpace());
   EXPECT_EQ(store.Grant(2), api::ErrNoSpace());
+  EXPECT_EQ(store.Grant(2, api::kLeaseTtlSecondsMax + 1), api::ErrNoSpace());
   api::TxnRequest writes{.failure = {api::PutRequest{.key = "b"}}};
   EXPECT_EQ(store.Txn(writes).status(), api::ErrNoSpace());
   EXPECT_TRUE(store.Txn({.success = {api::RangeRequest{.key = "a"}, api::DeleteRangeRequest{.key = "a"}}}).ok());
@@ -263,6 +265,7 @@ TEST(StoreAlarm, CorruptRefusesEverythingButAlarms) {
   EXPECT_EQ(store.Apply(api::DeleteRangeRequest{.key = "b"}).status(), api::ErrCorrupt());
   EXPECT_EQ(store.Compact(1), api::ErrCorrupt());
   EXPECT_EQ(store.Apply(api::LeaseRevokeRequest{.id = {1}}).status(), api::ErrCorrupt());
+  EXPECT_EQ(store.Grant(1, api::kLeaseTtlSecondsMax + 1), api::ErrCorrupt());
 }
 
 TEST(StoreAlarm, AlarmsSurviveARestartAndAreAnsweredInOrder) {
