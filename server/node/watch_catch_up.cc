@@ -57,7 +57,7 @@ void WatchHub::CatchUp(Watcher& watcher) {
 bool WatchHub::CatchUpFromRecent(Watcher& watcher) {
   if (!recent_.Cover(watcher.next)) return false;
   std::vector<ReadyEvent> events;
-  if (!recent_.Collect(watcher.interest, watcher.next, events)) return false;
+  if (!recent_.Collect(watcher.interest, watcher.next, view_->compacted(), events)) return false;
   if (!Send(watcher, events, revision_)) return true;
   watcher.next = api::Revision{revision_.value + 1};
   BecomeLive(watcher);

@@ -47,15 +47,17 @@ bool RecentEvents::Cover(api::Revision from) const {
   return !batches_.empty() && batches_.front()->batch().first <= from;
 }
 
-bool RecentEvents::Collect(const WatchInterest& interest, api::Revision from, std::vector<ReadyEvent>& into) const {
+bool RecentEvents::Collect(const WatchInterest& interest, api::Revision from, api::Revision compacted,
+                           std::vector<ReadyEvent>& into) const {
   for (const std::shared_ptr<WatchEvents>& events : batches_) {
     const storage::EventBatch& batch = events->batch();
     if (batch.last < from) continue;
     for (size_t i = 0; i < batch.events.size(); ++i) {
       const storage::Event& event = batch.events[i];
       if (event.revision < from || !interest.Wants(event) || !interest.Covers(event.key)) continue;
-      if (interest.prev_kv && !WatchEvents::PreviousKnown(event)) return false;
-      into.push_back({event.revision, events->Encoded(i, interest.prev_kv)});
+      const bool prev_kv = interest.prev_kv && event.revision > compacted;
+      if (prev_kv && !WatchEvents::PreviousKnown(event)) return false;
+      into.push_back({event.revision, events->Encoded(i, prev_kv)});
     }
   }
   return true;

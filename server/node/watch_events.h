@@ -46,9 +46,11 @@ class RecentEvents {
   // True when nothing at or above `from` is missing.
   bool Cover(api::Revision from) const;
 
-  // Appends what `interest` wants from revision `from` on. False, and `into` is of no use, when a previous value is
-  // wanted and not known.
-  bool Collect(const WatchInterest& interest, api::Revision from, std::vector<ReadyEvent>& into) const;
+  // Appends what `interest` wants from revision `from` on. As in etcd, and as when it is read from the store, the
+  // previous value is left out when the revision before the event's is compacted. False, and `into` is of no use, when
+  // a previous value is wanted and not known.
+  bool Collect(const WatchInterest& interest, api::Revision from, api::Revision compacted,
+               std::vector<ReadyEvent>& into) const;
 
  private:
   const size_t events_max_;

@@ -261,6 +261,18 @@ TEST_F(WatchHubTest, PreviousValuesComeWithUpdatesAndDeletesButNotWithCreations)
               ElementsAre("0: a=2 @2", "1: a=2 @2", "0: a=3(one) @3", "1: a=3 @3", "0: -a=4(two) @4", "1: -a=4 @4"));
 }
 
+TEST_F(WatchHubTest, APreviousValueBelowTheCompactedRevisionIsLeftOutOfRecentEventsToo) {
+  Start({});
+  Open();
+  Create({.key = "a", .prev_kv = true});
+  for (const char* value : {"one", "two", "three", "four"}) Put("a", value);
+  sink->Take();
+  store.Compact(4);
+  hub->Publish(nullptr, store.view());
+  EXPECT_THAT(Create({.key = "a", .start_revision = {4}, .prev_kv = true}),
+              ElementsAre("1: created @5", "1: a=4 a=5(three) @5"));
+}
+
 TEST_F(WatchHubTest, AnEventWhosePreviousValueApplyDidNotKnowIsReadFromTheHistory) {
   Start({});
   Open();
