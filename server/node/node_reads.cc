@@ -184,9 +184,8 @@ void Node::Alarms(api::AlarmRequest get, api::Done<api::AlarmResult> done) {
     seams_.apply_loop.Post([this, get, done = std::move(done)]() mutable {
       api::AlarmResult result{.revision = seams_.state_machine.view()->revision(), .alarms = {}};
       for (const api::AlarmMember& alarm : seams_.state_machine.Alarms()) {
-        const bool type = get.alarm == api::AlarmType::kNone || get.alarm == alarm.alarm;
-        const bool member = get.member_id == 0 || get.member_id == alarm.member_id;
-        if (type && member) result.alarms.push_back(alarm);
+        // As in etcd, the request's member does not matter.
+        if (get.alarm == api::AlarmType::kNone || get.alarm == alarm.alarm) result.alarms.push_back(alarm);
       }
       done(std::move(result));
     });

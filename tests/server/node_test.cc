@@ -132,6 +132,13 @@ TEST_F(NodeTest, StatusMembersAndAlarmsTellTheFacts) {
   Await<api::AlarmResult> alarms;
   node_->Alarms({}, alarms.done());
   EXPECT_EQ(alarms.Get()->alarms.size(), 1u);
+  // A question for one kind of alarm, or about a member that has none, whose id does not matter.
+  Await<api::AlarmResult> corrupt;
+  node_->Alarms({.alarm = api::AlarmType::kCorrupt}, corrupt.done());
+  EXPECT_EQ(corrupt.Get()->alarms.size(), 0u);
+  Await<api::AlarmResult> other_member;
+  node_->Alarms({.member_id = 7}, other_member.done());
+  EXPECT_EQ(other_member.Get()->alarms.size(), 1u);
   EXPECT_EQ(Propose(api::PutRequest{.key = "a"}).status(), api::ErrNoSpace());
 }
 
