@@ -33,6 +33,7 @@ class RpcEngine {
         std::chrono::seconds(5);                                          // a client that pings more often is sent away
     std::chrono::nanoseconds keepalive_interval = std::chrono::hours(2);  // of the server's own pings; 0: none
     std::chrono::nanoseconds keepalive_timeout = std::chrono::seconds(20);  // of their answer
+    std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(20);  // and of the farewell; not of gRPC C++
     int threads = 1;
   };
 
