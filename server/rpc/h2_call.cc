@@ -25,8 +25,10 @@ void H2Call::Send(api::WireMessage message) {
 
 void H2Call::Finish(absl::Status status) {
   if (finished_.exchange(true)) return;
-  if (!status.ok()) answer_.reset();
-  outbox_->Post({.to = facts_.key, .message = std::move(answer_), .finish = std::move(status)});
+  Outgoing outgoing{.to = facts_.key, .message = std::nullopt, .finish = std::move(status)};
+  // With an error the answer is left alone: another thread may be sending it at this moment.
+  if (outgoing.finish->ok()) outgoing.message = std::move(answer_);
+  outbox_->Post(std::move(outgoing));
 }
 
 void CallEvent::Run() {

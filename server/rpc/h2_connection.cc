@@ -7,16 +7,22 @@
 #include <array>
 #include <utility>
 
+#include "api/contract/errors.h"
 #include "glog/logging.h"
+#include "server/rpc/h2_session_callbacks.h"
 #include "server/runtime/clock.h"
 
 namespace regent::server {
 namespace {
 
-constexpr uint32_t kStreamWindowBytes = 1024 * 1024;
 constexpr int32_t kConnectionWindowBytes = 4 * 1024 * 1024;
 constexpr size_t kReadBytes = 64 * 1024;
-constexpr int kReadsPerTurn = 4;  // then it is the others' turn
+constexpr int kReadsPerTurn = 4;   // then it is the others' turn
+constexpr int kWritesPerTurn = 8;  // of kOutBytesMax
+// A client that gives up thousands of calls at once is no attack; libnghttp2 would allow 1000 and 33 a second.
+constexpr uint64_t kResetsMax = 20'000;
+constexpr uint64_t kResetsPerSecond = 1'000;
+constexpr size_t kStatusTextBytesMax = 8 * 1024;  // a block of headers that is too long would never be sent
 constexpr int kPingStrikesMax = 2;
 constexpr MonotonicTime::duration kPingWithoutCalls = std::chrono::hours(2);
 
@@ -36,7 +42,7 @@ std::string_view CodeText(absl::StatusCode code) {
 class StatusHeaders {
  public:
   explicit StatusHeaders(const absl::Status& status)
-      : message_(PercentEncode({status.message().data(), status.message().size()})) {
+      : message_(PercentEncode({status.message().data(), std::min(status.message().size(), kStatusTextBytesMax)})) {
     headers_[0] = Header("grpc-status", CodeText(status.code()));
     if (!status.ok()) headers_[1] = Header("grpc-message", message_);
     size_ = status.ok() ? 1 : 2;
@@ -58,126 +64,25 @@ bool IsGrpc(std::string_view content_type) {
 
 }  // namespace
 
-// libnghttp2's callbacks: C functions that find their connection and stream.
-struct SessionCallbacks {
-  static H2Connection& Self(void* user_data) { return *static_cast<H2Connection*>(user_data); }
-  static H2Stream* StreamOf(nghttp2_session* session, int32_t id) {
-    return static_cast<H2Stream*>(nghttp2_session_get_stream_user_data(session, id));
-  }
-
-  static ssize_t Send(nghttp2_session*, const uint8_t* data, size_t size, int, void* user_data) {
-    H2Connection& self = Self(user_data);
-    if (self.out_.size() >= H2Connection::kOutBytesMax) return NGHTTP2_ERR_WOULDBLOCK;
-    self.out_.append(reinterpret_cast<const char*>(data), size);
-    return static_cast<ssize_t>(size);
-  }
-
-  static int SendData(nghttp2_session*, nghttp2_frame* frame, const uint8_t* header, size_t size,
-                      nghttp2_data_source* source, void* user_data) {
-    H2Connection& self = Self(user_data);
-    if (self.out_.size() >= H2Connection::kOutBytesMax) return NGHTTP2_ERR_WOULDBLOCK;
-    CHECK_EQ(frame->data.padlen, 0u);
-    H2Stream& stream = *static_cast<H2Stream*>(source->ptr);
-    self.out_.append(reinterpret_cast<const char*>(header), 9);
-    stream.queue.CopyOut(size, self.out_);
-    if (stream.open == nullptr) return 0;
-    stream.unsent->fetch_sub(std::min(size, stream.unsent->load()), std::memory_order_relaxed);
-    std::vector<CallEvent>& events = self.environment_.events;
-    if (events.empty() || events.back().kind != CallEvent::Kind::kSent || events.back().stream != stream.open) {
-      events.push_back({.kind = CallEvent::Kind::kSent, .stream = stream.open});
-    }
-    return 0;
-  }
-
-  static ssize_t ReadData(nghttp2_session*, int32_t, uint8_t*, size_t size_max, uint32_t* flags,
-                          nghttp2_data_source* source, void* user_data) {
-    return Self(user_data).ProvideData(*static_cast<H2Stream*>(source->ptr), size_max, flags);
-  }
-
-  static int BeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
-    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    return Self(user_data).OnBeginHeaders(frame->hd.stream_id);
-  }
-
-  static int OnHeader(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name, size_t name_size,
-                      const uint8_t* value, size_t value_size, uint8_t, void* user_data) {
-    H2Stream* const stream = StreamOf(session, frame->hd.stream_id);
-    if (stream == nullptr || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    return Self(user_data).OnHeader(*stream, {reinterpret_cast<const char*>(name), name_size},
-                                    {reinterpret_cast<const char*>(value), value_size});
-  }
-
-  static int DataChunk(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size,
-                       void* user_data) {
-    H2Stream* const stream = StreamOf(session, id);
-    if (stream == nullptr) return 0;
-    return Self(user_data).OnData(*stream, {reinterpret_cast<const char*>(data), size});
-  }
-
-  static int FrameReceived(nghttp2_session* session, const nghttp2_frame* frame, void* user_data) {
-    H2Connection& self = Self(user_data);
-    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) self.OnPing();
-    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
-    H2Stream* stream = StreamOf(session, frame->hd.stream_id);
-    if (stream == nullptr) return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-      self.OnHeadersComplete(*stream);
-    }
-    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) self.OnRemoteClosed(*stream);
-    return 0;
-  }
-
-  static int FrameSent(nghttp2_session* session, const nghttp2_frame* frame, void* user_data) {
-    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
-    Self(user_data).ping_strikes_ = 0;
-    Self(user_data).last_ping_ = {};
-    if ((frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0) return 0;
-    H2Stream* const stream = StreamOf(session, frame->hd.stream_id);
-    if (stream == nullptr) return 0;
-    stream->sent_end = true;
-    // The client may send on; nobody reads it.
-    if (!stream->remote_closed) nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_NO_ERROR);
-    return 0;
-  }
-
-  static int StreamClosed(nghttp2_session* session, int32_t id, uint32_t error, void* user_data) {
-    H2Stream* const stream = StreamOf(session, id);
-    if (stream != nullptr) Self(user_data).OnStreamClosed(*stream, error);
-    return 0;
-  }
-
-  static nghttp2_session_callbacks* Make() {
-    nghttp2_session_callbacks* callbacks = nullptr;
-    CHECK_EQ(nghttp2_session_callbacks_new(&callbacks), 0);
-    nghttp2_session_callbacks_set_send_callback(callbacks, Send);
-    nghttp2_session_callbacks_set_send_data_callback(callbacks, SendData);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, BeginHeaders);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, OnHeader);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, DataChunk);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, FrameReceived);
-    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, FrameSent);
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, StreamClosed);
-    return callbacks;
-  }
-};
-
 // ---- life ----------------------------------------------------------------------------------------------------------
 
 H2Connection::H2Connection(uint64_t id, OwnedFd fd, Environment environment, MonotonicTime now)
-    : id_(id), fd_(std::move(fd)), environment_(std::move(environment)), last_received_(now) {
-  static nghttp2_session_callbacks* const callbacks = SessionCallbacks::Make();
+    : id_(id),
+      fd_(std::move(fd)),
+      environment_(std::move(environment)),
+      give_up_at_(now + environment_.options.handshake_timeout),
+      last_received_(now) {
   nghttp2_option* option = nullptr;
   CHECK_EQ(nghttp2_option_new(&option), 0);
   nghttp2_option_set_no_closed_streams(option, 1);  // their memory serves priorities, which nobody uses
-  CHECK_EQ(nghttp2_session_server_new2(&session_, callbacks, this, option), 0);
+  nghttp2_option_set_no_auto_window_update(option, 1);
+  nghttp2_option_set_stream_reset_rate_limit(option, kResetsMax, kResetsPerSecond);
+  CHECK_EQ(nghttp2_session_server_new2(&session_, SessionCallbacks::All(), this, option), 0);
   nghttp2_option_del(option);
 
-  std::vector<nghttp2_settings_entry> settings = {
-      {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, kStreamWindowBytes},
-      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(RpcEngine::kMetadataBytesMax)}};
-  if (environment_.options.max_concurrent_streams != UINT32_MAX) {
-    settings.push_back({NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, environment_.options.max_concurrent_streams});
-  }
+  const std::vector<nghttp2_settings_entry> settings = {
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, static_cast<uint32_t>(RpcEngine::kMetadataBytesMax)},
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, std::min(environment_.options.max_concurrent_streams, kStreamsMax)}};
   CHECK_EQ(nghttp2_submit_settings(session_, NGHTTP2_FLAG_NONE, settings.data(), settings.size()), 0);
   CHECK_EQ(nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, 0, kConnectionWindowBytes), 0);
 }
@@ -192,7 +97,7 @@ H2Connection::~H2Connection() {
 
 bool H2Connection::OnReadable(MonotonicTime now) {
   static thread_local std::array<char, kReadBytes> buffer;
-  for (int reads = 0; reads < kReadsPerTurn && !dead_; ++reads) {
+  for (int reads = 0; reads < kReadsPerTurn && !dead_ && !close_after_flush_; ++reads) {
     const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
@@ -206,26 +111,32 @@ bool H2Connection::OnReadable(MonotonicTime now) {
         nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(buffer.data()), static_cast<size_t>(size));
     if (used < 0) {  // not HTTP/2, or a flood: libnghttp2 has queued what there is to say
       close_after_flush_ = true;
+      give_up_at_ = now + environment_.options.handshake_timeout;
       return false;
     }
-    if (static_cast<size_t>(size) < buffer.size()) return false;  // the socket is empty
+    if (nghttp2_session_get_outbound_queue_size(session_) > kOutFramesMax) dead_ = true;
+    // The socket is empty; epoll tells of what comes later, but the end it has told of already.
+    if (static_cast<size_t>(size) < buffer.size() && !hung_up_) return false;
   }
-  return !dead_;
+  return !dead_ && !close_after_flush_;
 }
 
-void H2Connection::Flush() {
-  while (!dead_) {
+bool H2Connection::Flush() {
+  for (int writes = 0; !dead_; ++writes) {
+    if (writes == kWritesPerTurn) return true;
     if (const int error = nghttp2_session_send(session_); error != 0) {
       VLOG(1) << "http2: " << nghttp2_strerror(error);
       dead_ = true;
-      return;
+      return false;
     }
+    StartHeld();
     if (out_.empty()) break;
-    if (!WriteOut()) return;
+    if (!WriteOut()) return false;
   }
   if (close_after_flush_ || (nghttp2_session_want_read(session_) == 0 && nghttp2_session_want_write(session_) == 0)) {
     dead_ = true;
   }
+  return false;
 }
 
 // True when everything has left.
@@ -250,6 +161,7 @@ bool H2Connection::WriteOut() {
 
 void H2Connection::Tick(MonotonicTime now) {
   const RpcEngine::Options& options = environment_.options;
+  if ((!got_settings_ || close_after_flush_) && now >= give_up_at_) dead_ = true;
   if (options.keepalive_interval.count() > 0) {
     if (ping_out_ && now - ping_sent_ >= options.keepalive_timeout) dead_ = true;
     if (!ping_out_ && now - last_received_ >= options.keepalive_interval) {
@@ -258,10 +170,20 @@ void H2Connection::Tick(MonotonicTime now) {
       ping_sent_ = now;
     }
   }
-  if (streams_with_deadline_ == 0) return;
+  budget_.OnTick();
+  StartHeld();
+  if (streams_with_deadline_ > 0) EndDeadlines(now);
+}
+
+void H2Connection::EndDeadlines(MonotonicTime now) {
   for (auto& [id, stream] : streams_) {
-    if (stream->deadline > now || stream->finish.has_value()) continue;
-    Finish(*stream, absl::DeadlineExceededError("context deadline exceeded"));
+    if (stream->deadline > now || std::exchange(stream->overdue, true)) continue;
+    if (!stream->finish.has_value()) {
+      Finish(*stream, absl::DeadlineExceededError("context deadline exceeded"));
+    } else if (stream->queue.size_bytes() > stream->promised_bytes) {  // nobody waits for the rest of the answer
+      DropQueue(*stream);
+      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
+    }
   }
 }
 
@@ -277,6 +199,8 @@ void H2Connection::CancelAll(const absl::Status& status) {
 }
 
 void H2Connection::Fail(uint32_t error, std::string_view why) {
+  if (close_after_flush_) return;
+  give_up_at_ = SteadyNow() + environment_.options.handshake_timeout;
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_), error,
                         reinterpret_cast<const uint8_t*>(why.data()), why.size());
   close_after_flush_ = true;
@@ -284,16 +208,15 @@ void H2Connection::Fail(uint32_t error, std::string_view why) {
 
 // ---- requests ------------------------------------------------------------------------------------------------------
 
-int H2Connection::OnBeginHeaders(int32_t id) {
+void H2Connection::OnBeginHeaders(int32_t id) {
   auto stream = std::make_unique<H2Stream>(id, environment_.options.max_request_bytes + RpcEngine::kOverheadBytes);
   nghttp2_session_set_stream_user_data(session_, id, stream.get());
   streams_.emplace(id, std::move(stream));
-  return 0;
 }
 
-int H2Connection::OnHeader(H2Stream& stream, std::string_view name, std::string_view value) {
+void H2Connection::OnHeader(H2Stream& stream, std::string_view name, std::string_view value) {
   stream.header_bytes += name.size() + value.size() + 32;
-  if (stream.header_bytes > RpcEngine::kMetadataBytesMax) return 0;  // refused when they are complete
+  if (stream.header_bytes > RpcEngine::kMetadataBytesMax) return;  // refused when they are complete
   if (name == ":path") {
     stream.path = value;
   } else if (name == ":method") {
@@ -304,10 +227,9 @@ int H2Connection::OnHeader(H2Stream& stream, std::string_view name, std::string_
     stream.timeout = value;
   } else if (name == "grpc-encoding") {
     stream.encoding = value;
-  } else if (name.front() != ':' && name != "te" && name != "user-agent" && name != "grpc-accept-encoding") {
+  } else if (!name.starts_with(':') && name != "te" && name != "user-agent" && name != "grpc-accept-encoding") {
     stream.metadata.emplace_back(name, value);
   }
-  return 0;
 }
 
 void H2Connection::OnHeadersComplete(H2Stream& stream) {
@@ -354,15 +276,40 @@ void H2Connection::OpenCall(H2Stream& stream) {
       {.kind = CallEvent::Kind::kOpen, .method = stream.method, .call = std::move(stream.call), .stream = stream.open});
 }
 
-int H2Connection::OnData(H2Stream& stream, std::string_view bytes) {
-  if (stream.finish.has_value()) return 0;
+void H2Connection::OnData(H2Stream& stream, std::string_view bytes) {
+  if (stream.finish.has_value()) return;
   partial_bytes_ -= stream.reader.buffered_bytes();
   const absl::Status status =
       stream.reader.Feed(bytes, [&](std::string message) { TakeMessage(stream, std::move(message)); });
   partial_bytes_ += stream.reader.buffered_bytes();
-  if (!status.ok()) Finish(stream, status);
+  stream.window_bytes += bytes.size();
+  if (!status.ok() && !stream.finish.has_value()) Finish(stream, status);
+  OpenWindows(stream);
   if (partial_bytes_ > kPartialBytesMax) Fail(NGHTTP2_ENHANCE_YOUR_CALM, "too much in incomplete messages");
-  return 0;
+}
+
+// Lets the client send on in `stream` and, where it can, in others.
+void H2Connection::OpenWindows(H2Stream& stream) {
+  if (partial_bytes_ > kPartialBytesEasy && stream.reader.buffered_bytes() > 0) {
+    stalled_.insert(stream.id);
+  } else {
+    stalled_.erase(stream.id);
+    OpenWindow(stream);
+  }
+  OpenStalledWindows();
+}
+
+void H2Connection::OpenStalledWindows() {
+  while (!stalled_.empty()) {
+    OpenWindow(*streams_.at(*stalled_.begin()));
+    if (partial_bytes_ > kPartialBytesEasy) return;
+    stalled_.erase(stalled_.begin());
+  }
+}
+
+void H2Connection::OpenWindow(H2Stream& stream) {
+  if (stream.window_bytes == 0) return;
+  nghttp2_session_consume_stream(session_, stream.id, std::exchange(stream.window_bytes, 0));
 }
 
 void H2Connection::TakeMessage(H2Stream& stream, std::string message) {
@@ -371,12 +318,33 @@ void H2Connection::TakeMessage(H2Stream& stream, std::string message) {
   if (stream.open != nullptr) {
     environment_.events.push_back(
         {.kind = CallEvent::Kind::kMessage, .stream = stream.open, .message = std::move(message)});
-    return;
+  } else if (budget_.MayStart(message.size())) {
+    StartUnary(stream, std::move(message));
+  } else if (held_bytes_ + message.size() > kHeldBytesMax) {
+    Finish(stream, api::ErrTooManyRequests());
+  } else {
+    held_bytes_ += message.size();
+    held_.insert(stream.id);
+    stream.held_request = std::move(message);
   }
+}
+
+void H2Connection::StartUnary(H2Stream& stream, std::string message) {
+  budget_.OnStart();
   environment_.events.push_back({.kind = CallEvent::Kind::kUnary,
                                  .method = stream.method,
                                  .call = std::move(stream.call),
                                  .message = std::move(message)});
+}
+
+void H2Connection::StartHeld() {
+  while (!held_.empty()) {
+    H2Stream& stream = *streams_.at(*held_.begin());
+    if (!stream.finish.has_value() && !budget_.MayStart(stream.held_request.size())) return;
+    held_.erase(held_.begin());
+    held_bytes_ -= stream.held_request.size();
+    if (!stream.finish.has_value()) StartUnary(stream, std::exchange(stream.held_request, {}));
+  }
 }
 
 void H2Connection::OnRemoteClosed(H2Stream& stream) {
@@ -413,6 +381,7 @@ void H2Connection::Answer(int32_t id, Outgoing outgoing) {
     stream.method->counters.Sent(size_bytes);
     stream.queue.Add(*outgoing.message, size_bytes);
   }
+  if (stream.open == nullptr) budget_.OnAnswer(stream.queue.size_bytes());
   stream.finish = std::move(outgoing.finish);
   Respond(stream);
 }
@@ -420,13 +389,21 @@ void H2Connection::Answer(int32_t id, Outgoing outgoing) {
 // The engine ends the call: what was not sent is not sent any more.
 void H2Connection::Finish(H2Stream& stream, absl::Status status) {
   const bool in_a_message = stream.responded && stream.queue.size_bytes() > 0;
-  stream.queue.Clear();
+  DropQueue(stream);
   stream.finish = std::move(status);
   if (in_a_message) {
     nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_CANCEL);
   } else {
     Respond(stream);
   }
+}
+
+// A frame whose header the session has made may wait for the socket: its bytes must stay, for the client reads them
+// before it learns of the end.
+void H2Connection::DropQueue(H2Stream& stream) {
+  const size_t before = stream.queue.size_bytes();
+  stream.queue.Truncate(stream.promised_bytes);
+  if (stream.open == nullptr) budget_.OnGone(before - stream.queue.size_bytes());
 }
 
 void H2Connection::Respond(H2Stream& stream) {
@@ -466,7 +443,20 @@ ssize_t H2Connection::ProvideData(H2Stream& stream, size_t size_max, uint32_t* f
     *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
     SubmitTrailers(stream);
   }
+  stream.promised_bytes = size;
   return static_cast<ssize_t>(size);
+}
+
+// The session writes the bytes that ProvideData has promised.
+void H2Connection::TakeQueued(H2Stream& stream, size_t size) {
+  CHECK_EQ(std::exchange(stream.promised_bytes, 0), size);
+  stream.queue.CopyOut(size, out_);
+  if (stream.open == nullptr) return budget_.OnGone(size);
+  stream.unsent->fetch_sub(std::min(size, stream.unsent->load()), std::memory_order_relaxed);
+  std::vector<CallEvent>& events = environment_.events;
+  if (events.empty() || events.back().kind != CallEvent::Kind::kSent || events.back().stream != stream.open) {
+    events.push_back({.kind = CallEvent::Kind::kSent, .stream = stream.open});
+  }
 }
 
 void H2Connection::SubmitTrailers(H2Stream& stream) {
@@ -474,7 +464,7 @@ void H2Connection::SubmitTrailers(H2Stream& stream) {
   nghttp2_submit_trailer(session_, stream.id, trailers.data(), trailers.size());
 }
 
-void H2Connection::OnStreamClosed(H2Stream& stream, uint32_t) {
+void H2Connection::OnStreamClosed(H2Stream& stream) {
   absl::StatusCode result = absl::StatusCode::kCancelled;
   if (stream.sent_end || (stream.finish.has_value() && absl::IsDeadlineExceeded(*stream.finish))) {
     result = stream.finish->code();
@@ -487,7 +477,12 @@ void H2Connection::OnStreamClosed(H2Stream& stream, uint32_t) {
 void H2Connection::Release(H2Stream& stream, absl::StatusCode result) {
   if (stream.method != nullptr) stream.method->counters.Handled(result, stream.started_at);
   if (stream.deadline != MonotonicTime::max()) --streams_with_deadline_;
+  stream.promised_bytes = 0;
+  DropQueue(stream);
+  if (held_.erase(stream.id) > 0) held_bytes_ -= stream.held_request.size();
   partial_bytes_ -= stream.reader.buffered_bytes();
+  stalled_.erase(stream.id);
+  OpenStalledWindows();
   if (stream.open != nullptr) {
     stream.unsent->store(0, std::memory_order_relaxed);
     environment_.events.push_back({.kind = CallEvent::Kind::kDone, .stream = std::move(stream.open)});

@@ -4,9 +4,15 @@
 // in one write where the socket takes it. What the socket does not take waits here up to kOutBytesMax, everything
 // behind it waits in its stream's queue: a client that does not read costs its own queues only.
 //
-// Limits on a hostile peer: the headers of a call (kMetadataBytesMax), a message, incomplete messages of all streams
-// together (kPartialBytesMax), pings (etcd's enforcement); libnghttp2 limits resets, settings, acknowledgements and
-// continuations.
+// Limits on a peer, hostile or only slow:
+//   * the headers of a call (kMetadataBytesMax), a message, streams (kStreamsMax);
+//   * incomplete messages: above kPartialBytesEasy only the oldest one may go on, the others' windows stay closed until
+//     it is whole; above kPartialBytesMax the connection ends;
+//   * answers that are not read: further requests wait (h2_answer_budget.h), what waits beyond kHeldBytesMax is
+//   refused;
+//     frames that pile up (kOutFramesMax) end the connection;
+//   * pings: etcd's enforcement. libnghttp2 limits resets, acknowledgements and continuations;
+//   * a peer that does not complete the handshake, or does not take the last words, has handshake_timeout.
 //
 // Owner: the worker. Every function runs under the worker's turn.
 #pragma once
@@ -14,10 +20,12 @@
 #include <nghttp2/nghttp2.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "server/rpc/h2_answer_budget.h"
 #include "server/rpc/h2_stream.h"
 #include "server/rpc/listen_socket.h"
 #include "server/rpc/rpc_engine.h"
@@ -39,10 +47,13 @@ class H2Connection {
   H2Connection(const H2Connection&) = delete;
   H2Connection& operator=(const H2Connection&) = delete;
 
+  // The peer sends no more: after what is there comes the end.
+  void OnHangUp() { hung_up_ = true; }
   // Reads what is there, up to a bound. True when more may be waiting.
   bool OnReadable(MonotonicTime now);
   void Answer(int32_t stream, Outgoing outgoing);
-  void Flush();
+  // Sends what the socket takes, up to a bound. True when the bound is the reason to stop.
+  bool Flush();
   // Deadlines and pings; about every 100 ms.
   void Tick(MonotonicTime now);
   // No new call is taken.
@@ -51,34 +62,46 @@ class H2Connection {
   void CancelAll(const absl::Status& status);
 
   bool dead() const { return dead_; }  // to be destroyed
-  bool has_calls() const { return !streams_.empty(); }
   bool drained() const { return streams_.empty() && out_.empty(); }
+  size_t queued_bytes() const { return budget_.queued_bytes(); }  // answers of unary calls
   uint64_t id() const { return id_; }
   int fd() const { return fd_.get(); }
 
  private:
   static constexpr size_t kOutBytesMax = 128 * 1024;
+  static constexpr size_t kOutFramesMax = 64 * 1024;  // queued in the session
+  static constexpr size_t kPartialBytesEasy = 16 * 1024 * 1024;
   static constexpr size_t kPartialBytesMax = 64 * 1024 * 1024;
+  static constexpr size_t kHeldBytesMax = 16 * 1024 * 1024;
+  static constexpr uint32_t kStreamsMax = 32 * 1024;  // where the options say less, that counts
   friend struct SessionCallbacks;
 
   // From the session.
-  int OnBeginHeaders(int32_t id);
-  int OnHeader(H2Stream& stream, std::string_view name, std::string_view value);
+  void OnBeginHeaders(int32_t id);
+  void OnHeader(H2Stream& stream, std::string_view name, std::string_view value);
   void OnHeadersComplete(H2Stream& stream);
-  int OnData(H2Stream& stream, std::string_view bytes);
+  void OnData(H2Stream& stream, std::string_view bytes);
   void OnRemoteClosed(H2Stream& stream);
   void OnPing();
-  void OnStreamClosed(H2Stream& stream, uint32_t error);
+  void OnStreamClosed(H2Stream& stream);
   ssize_t ProvideData(H2Stream& stream, size_t size_max, uint32_t* flags);
+  void TakeQueued(H2Stream& stream, size_t size);
 
   void OpenCall(H2Stream& stream);
   void TakeMessage(H2Stream& stream, std::string message);
+  void StartUnary(H2Stream& stream, std::string message);
+  void StartHeld();
+  void OpenWindows(H2Stream& stream);
+  void OpenStalledWindows();
+  void OpenWindow(H2Stream& stream);
   void Refuse(H2Stream& stream, int http_status, absl::Status status);
   void Finish(H2Stream& stream, absl::Status status);
+  void DropQueue(H2Stream& stream);
   void Respond(H2Stream& stream);
   void SubmitTrailers(H2Stream& stream);
   void Release(H2Stream& stream, absl::StatusCode result);
   void Fail(uint32_t error, std::string_view why);
+  void EndDeadlines(MonotonicTime now);
   bool WriteOut();
 
   const uint64_t id_;
@@ -89,11 +112,18 @@ class H2Connection {
   std::string out_;  // for the socket
   size_t out_done_ = 0;
   size_t partial_bytes_ = 0;
+  std::set<int32_t> stalled_;  // streams whose window waits for others' messages; the first may go on
+  AnswerBudget budget_;
+  std::set<int32_t> held_;  // unary requests that wait for the budget, the oldest first
+  size_t held_bytes_ = 0;
   bool dead_ = false;
   bool close_after_flush_ = false;
+  bool hung_up_ = false;
   size_t streams_with_deadline_ = 0;
 
-  // Keepalive.
+  // Handshake and keepalive.
+  bool got_settings_ = false;
+  MonotonicTime give_up_at_;  // while the handshake or the farewell lasts
   MonotonicTime last_received_;
   MonotonicTime last_ping_;  // of the client
   int ping_strikes_ = 0;

@@ -51,11 +51,16 @@ void SendQueue::CopyOut(size_t size_bytes, std::string& out) {
   }
 }
 
-void SendQueue::Clear() {
+void SendQueue::Truncate(size_t size_bytes) {
+  size_t kept_bytes = 0;
+  size_t end = first_;
+  for (; kept_bytes < size_bytes; ++end) kept_bytes += pieces_[end].bytes().size() - (end == first_ ? offset_ : 0);
+  pieces_.resize(end);
+  size_bytes_ = size_bytes;
+  if (size_bytes > 0) return;
   pieces_.clear();
   first_ = 0;
   offset_ = 0;
-  size_bytes_ = 0;
 }
 
 }  // namespace regent::server

@@ -20,7 +20,8 @@ class SendQueue {
   void Add(const api::WireMessage& message, size_t size_bytes);
   // Appends the next `size_bytes` to `out` and forgets them.
   void CopyOut(size_t size_bytes, std::string& out);
-  void Clear();
+  // Forgets all but the next `size_bytes`, after which nothing is added.
+  void Truncate(size_t size_bytes);
   size_t size_bytes() const { return size_bytes_; }
 
  private:
@@ -56,14 +57,18 @@ struct H2Stream {
   std::shared_ptr<OpenStream> open;  // of a stream
   UnsentBytes unsent;                // of a stream
   MessageReader reader;
+  size_t window_bytes = 0;     // received, and not yet given back to the client's window
   bool got_request = false;    // of a unary call
+  std::string held_request;    // of a unary call that waits for its turn
   bool remote_closed = false;  // the client sends no more
 
   // The answer.
   SendQueue queue;
-  bool responded = false;  // headers are submitted
-  bool deferred = false;   // the transport waits for more from us
+  size_t promised_bytes = 0;  // of the queue: in a frame that has begun
+  bool responded = false;     // headers are submitted
+  bool deferred = false;      // the transport waits for more from us
   std::optional<absl::Status> finish;
+  bool overdue = false;   // the deadline has been acted upon
   bool sent_end = false;  // the status has left: the call's result is `finish`
 };
 

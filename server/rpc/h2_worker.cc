@@ -18,7 +18,7 @@ namespace {
 constexpr Duration kTick = std::chrono::milliseconds(100);
 constexpr uint64_t kWakeUp = 0;  // no connection has this number
 
-thread_local const H2Worker* this_worker = nullptr;
+thread_local const H2Worker* this_worker = nullptr;  // whose turn or handlers run on this thread
 
 }  // namespace
 
@@ -63,8 +63,11 @@ void H2Worker::Post(Outgoing outgoing) {
 void H2Worker::RunDeferred() {
   bool wake = true;
   if (turn_.TryLock()) {
+    // A call that dies in this turn posts; that must not begin a turn inside this one.
+    const H2Worker* const before = std::exchange(this_worker, this);
     Send();
-    wake = !events_.empty() || phase_ != Phase::kServing;
+    this_worker = before;
+    wake = !events_.empty() || !dirty_.empty() || phase_ != Phase::kServing;
     turn_.Unlock();
   }
   // Posted after the outbox was emptied, or while somebody else's turn ran.
@@ -101,24 +104,7 @@ void H2Worker::Run() {
     {
       const MutexLock lock(turn_);
       Adopt();
-      for (int i = 0; i < count; ++i) {
-        if (ready[static_cast<size_t>(i)].data.u64 == kWakeUp) {
-          uint64_t wakes;
-          [[maybe_unused]] const ssize_t size = read(wake_.get(), &wakes, sizeof wakes);
-          continue;
-        }
-        const auto found = connections_.find(ready[static_cast<size_t>(i)].data.u64);
-        if (found == connections_.end()) continue;
-        if ((ready[static_cast<size_t>(i)].events & ~static_cast<uint32_t>(EPOLLOUT)) != 0)
-          unread_.insert(found->first);
-        dirty_.insert(found->second.get());
-      }
-      for (const uint64_t id : std::exchange(unread_, {})) {
-        const auto found = connections_.find(id);
-        if (found == connections_.end()) continue;
-        if (found->second->OnReadable(now)) unread_.insert(id);
-        dirty_.insert(found->second.get());
-      }
+      Read({ready.data(), static_cast<size_t>(std::max(count, 0))}, now);
       if (now >= next_tick_) TickAll(now);
       AdvanceShutdown(now);
     }
@@ -131,6 +117,27 @@ void H2Worker::Run() {
     RunEvents();
     const MutexLock lock(turn_);
     if (phase_ == Phase::kEnded && events_.empty()) return;
+  }
+}
+
+void H2Worker::Read(std::span<const epoll_event> ready, MonotonicTime now) {
+  for (const epoll_event& event : ready) {
+    if (event.data.u64 == kWakeUp) {
+      uint64_t wakes;
+      [[maybe_unused]] const ssize_t size = read(wake_.get(), &wakes, sizeof wakes);
+      continue;
+    }
+    const auto found = connections_.find(event.data.u64);
+    if (found == connections_.end()) continue;
+    if ((event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) found->second->OnHangUp();
+    if ((event.events & ~static_cast<uint32_t>(EPOLLOUT)) != 0) unread_.insert(found->first);
+    dirty_.insert(found->second.get());
+  }
+  for (const uint64_t id : std::exchange(unread_, {})) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) continue;
+    if (found->second->OnReadable(now)) unread_.insert(id);
+    dirty_.insert(found->second.get());
   }
 }
 
@@ -147,7 +154,8 @@ bool H2Worker::RunEvents() {
 bool H2Worker::HasWork() {
   if (has_posts_.load()) return true;
   const MutexLock lock(turn_);
-  return !events_.empty() || !unread_.empty() || phase_ == Phase::kEnded;
+  if (phase_ == Phase::kServing && shutdown_deadline_.load() != 0) return true;  // nobody wakes the thread twice
+  return !events_.empty() || !unread_.empty() || !dirty_.empty() || phase_ == Phase::kEnded;
 }
 
 int H2Worker::TimeoutMilliseconds(MonotonicTime now) {
@@ -170,7 +178,10 @@ void H2Worker::Adopt() {
     auto connection = std::make_unique<H2Connection>(
         id, std::move(fd), H2Connection::Environment{options_, methods_, shared_from_this(), events_}, SteadyNow());
     epoll_event event{.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, .data = {.u64 = id}};
-    PCHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, number, &event) == 0);
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, number, &event) != 0) {
+      PLOG(ERROR) << "a connection is dropped: the limit of watched sockets";
+      continue;
+    }
     dirty_.insert(connection.get());
     if (phase_ != Phase::kServing) connection->GoAway();
     connections_.emplace(id, std::move(connection));
@@ -192,11 +203,11 @@ void H2Worker::Send() {
     dirty_.insert(found->second.get());
   }
   taken_.clear();
-  for (H2Connection* connection : dirty_) {
-    connection->Flush();
+  std::erase_if(dirty_, [this](H2Connection* connection) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) {
+    const bool has_more = connection->Flush();
     if (connection->dead()) connections_.erase(connection->id());
-  }
-  dirty_.clear();
+    return !has_more;
+  });
 }
 
 void H2Worker::TickAll(MonotonicTime now) {

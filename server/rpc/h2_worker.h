@@ -9,8 +9,11 @@
 // connection. If a turn is running, the thread looks again before it sleeps. Handlers run on the thread alone.
 #pragma once
 
+#include <sys/epoll.h>
+
 #include <atomic>
 #include <memory>
+#include <span>
 #include <thread>
 #include <unordered_map>
 #include <unordered_set>
@@ -41,7 +44,7 @@ class H2Worker final : public CallOutbox, public Deferred, public std::enable_sh
   enum class Phase : uint8_t { kServing, kDraining, kEnded };
 
   void Run();
-  void Read(int sockets) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
+  void Read(std::span<const epoll_event> ready, MonotonicTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   void Send() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   void Adopt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
   void TickAll(MonotonicTime now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);

@@ -35,6 +35,7 @@ class RpcEngine {
     std::chrono::nanoseconds keepalive_interval = std::chrono::hours(2);  // of the server's own pings; 0: none
     std::chrono::nanoseconds keepalive_timeout = std::chrono::seconds(20);  // of their answer
     MetricsDetail metrics_detail = MetricsDetail::kBasic;
+    std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(20);  // and of the farewell; not of gRPC C++
     int threads = 1;
   };
 
