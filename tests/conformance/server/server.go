@@ -110,7 +110,7 @@ func EndShared() {
 }
 
 func start(test, endpoint string, flags []string) (*Server, error) {
-	return startProgram(binary(), test, endpoint, flags)
+	return startProgram(Binary(), test, endpoint, flags)
 }
 
 func startProgram(program, test, endpoint string, flags []string) (*Server, error) {
