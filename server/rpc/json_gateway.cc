@@ -24,6 +24,7 @@
 #include "api/contract/status_macros.h"
 #include "server/rpc/json_routes.h"
 #include "server/rpc/json_scan.h"
+#include "server/rpc/json_shape.h"
 #include "server/rpc/method_table.h"
 #include "server/runtime/json_log.h"
 
@@ -128,6 +129,7 @@ std::string MetadataName(std::string_view header) {
 // One method with its messages' types.
 struct Endpoint {
   ServedMethod* method = nullptr;
+  const google::protobuf::Descriptor* request = nullptr;
   std::string request_type, response_type;  // URLs
 };
 
@@ -210,6 +212,7 @@ JsonGateway::Served::Served(Options options, Loop& executor, Metrics& metrics)
     if (served == nullptr) continue;  // not offered: the path does not exist
     endpoints_.emplace(
         route.path, Endpoint{.method = served,
+                             .request = method->input_type(),
                              .request_type = std::string(kTypeUrlPrefix) + "/" + method->input_type()->full_name(),
                              .response_type = std::string(kTypeUrlPrefix) + "/" + method->output_type()->full_name()});
   }
@@ -247,6 +250,7 @@ absl::StatusOr<std::string> JsonGateway::Served::ToMessage(const Endpoint& endpo
   std::string message;
   if (json.empty()) return message;
   if (json[0] != '{') return absl::InvalidArgumentError("the request is no JSON object");
+  REGENT_RETURN_IF_ERROR(CheckJsonShape(json, *endpoint.request));
   google::protobuf::util::JsonParseOptions options;
   options.ignore_unknown_fields = true;
   const auto status = google::protobuf::util::JsonToBinaryString(types_.get(), endpoint.request_type, std::string(json),

@@ -101,6 +101,13 @@ class NodeTest : public ::testing::Test {
     return await.Get();
   }
 
+  // The state machine itself is its loop's alone.
+  uint64_t Applied() {
+    Await<api::StatusResult> await;
+    node_->Status(await.done());
+    return await.Get()->raft_applied_index;
+  }
+
   // Set before Start: what the node gets instead of the state machine.
   std::function<std::unique_ptr<storage::StateMachine>(std::unique_ptr<storage::StateMachine>)> wrap_;
   testing::MemoryDisk disk_;

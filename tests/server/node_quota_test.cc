@@ -47,14 +47,14 @@ TEST_F(NodeQuotaTest, AWriteThatDoesNotFitIsRefusedBeforeTheLogAndRaisesTheAlarm
   Start(WithQuota(storage::kEmptyStoreBytes + 5000));
   ASSERT_TRUE(PutStatus("a", 4000).ok());
   EXPECT_TRUE(Alarms().empty());
-  const uint64_t applied = state_machine_->applied().value;
+  const uint64_t applied = Applied();
   EXPECT_EQ(PutStatus("b", 4000), api::ErrNoSpace());
-  EXPECT_EQ(state_machine_->applied().value, applied + 1) << "the alarm alone went through the log";
+  EXPECT_EQ(Applied(), applied + 1) << "the alarm alone went through the log";
   EXPECT_EQ(Alarms(), no_space_) << "whoever was refused finds the alarm";
   EXPECT_EQ(AlarmGauge(), 1);
   EXPECT_EQ(Range({.key = "b"})->count, 0);
   EXPECT_EQ(PutStatus("c", 4000), api::ErrNoSpace());
-  EXPECT_EQ(state_machine_->applied().value, applied + 1) << "raised once";
+  EXPECT_EQ(Applied(), applied + 1) << "raised once";
 }
 
 TEST_F(NodeQuotaTest, WithTheAlarmOnReadsDeletesAndCompactionsGoOnAndRoomAloneDoesNotEndIt) {
@@ -135,11 +135,11 @@ TEST_F(NodeQuotaTest, ThousandsOfLeasesThatExpireTogetherEndInAFewCommands) {
     while (granted < 2 * id - 1000) std::this_thread::yield();
   }
   while (granted < 2 * kLeases) std::this_thread::yield();
-  const uint64_t applied = state_machine_->applied().value;
+  const uint64_t applied = Applied();
   while (Range({.key = "0", .range_end = ":", .count_only = true})->count > 0) std::this_thread::yield();
   const int64_t revision = state_machine_->view()->revision().value;
   EXPECT_EQ(revision, 1 + 2 * kLeases) << "each lease at a revision of its own";
-  EXPECT_LT(state_machine_->applied().value - applied, kLeases / 8);
+  EXPECT_LT(Applied() - applied, kLeases / 8);
   Await<api::LeaseLeasesResult> leases;
   node_->LeaseLeases(leases.done());
   EXPECT_TRUE(leases.Get()->leases.empty());
@@ -155,8 +155,8 @@ TEST_F(NodeQuotaTest, EndsOfLeasesThatAnAlarmRefusesAreTriedAgain) {
   api::AlarmRequest corrupt{.action = api::AlarmAction::kActivate, .member_id = 8, .alarm = api::AlarmType::kCorrupt};
   for (int id = 1; id <= 50; ++id) ASSERT_TRUE(Propose(api::LeaseGrantRequest{.id = {id}, .ttl = 1}).ok());
   ASSERT_TRUE(Propose(corrupt).ok());
-  const uint64_t applied = state_machine_->applied().value;
-  while (state_machine_->applied().value < applied + 2) std::this_thread::yield();  // refused, and tried again
+  const uint64_t applied = Applied();
+  while (Applied() < applied + 2) std::this_thread::yield();  // refused, and tried again
   const auto count = [this] {
     Await<api::LeaseLeasesResult> leases;
     node_->LeaseLeases(leases.done());
