@@ -59,4 +59,6 @@ void ApplyQueue::Fetched(const LogFetch& fetch, std::vector<Entry> entries) {
   fetched_ = std::move(entries);
 }
 
+void ApplyQueue::Reset(Index applied) { *this = ApplyQueue(applied); }
+
 }  // namespace regent::raft

@@ -26,7 +26,10 @@ class ApplyQueue {
   // Hands out entries through `limit` while fewer than bytes_max are out.
   void TakeInto(Output& output, const Log& log, Index limit, Term term, uint64_t bytes_max);
   void Applied(Index through);
+  // False: nobody waits for this answer any more, a snapshot came in between.
+  bool Awaits(const LogFetch& fetch) const { return fetch_ == fetch; }
   void Fetched(const LogFetch& fetch, std::vector<Entry> entries);
+  void Reset(Index applied);  // a snapshot was installed
 
  private:
   struct Batch {

@@ -6,8 +6,9 @@ namespace regent::raft {
 namespace {
 
 std::set<NodeId> OtherVoters(const Node& node) {
-  std::set<NodeId> others(node.configuration.voters.begin(), node.configuration.voters.end());
-  others.insert(node.configuration.outgoing_voters.begin(), node.configuration.outgoing_voters.end());
+  const Configuration& configuration = node.membership.current();
+  std::set<NodeId> others(configuration.voters.begin(), configuration.voters.end());
+  others.insert(configuration.outgoing_voters.begin(), configuration.outgoing_voters.end());
   others.erase(node.id);
   return others;
 }
@@ -25,23 +26,25 @@ void PreCandidate::Ask(Node& node) {
 
 VoteOutcome PreCandidate::OnReply(const Node& node, NodeId from, bool granted) {
   votes.emplace(from, granted);
-  return CountVotes(node.configuration, votes);
+  return CountVotes(node.membership.current(), votes);
 }
 
 void Candidate::Ask(Node& node) {
   for (NodeId voter : OtherVoters(node)) {
-    node.SendWhenDurable(voter, VoteRequest{.last_index = node.log.last_index(), .last_term = node.log.last_term()});
+    node.SendWhenDurable(voter, VoteRequest{.last_index = node.log.last_index(),
+                                            .last_term = node.log.last_term(),
+                                            .leadership_transfer = leadership_transfer});
   }
 }
 
 VoteOutcome Candidate::OnReply(const Node& node, NodeId from, bool granted) {
   votes.emplace(from, granted);
-  return CountVotes(node.configuration, votes);
+  return CountVotes(node.membership.current(), votes);
 }
 
 VoteOutcome Candidate::OnPersisted(const Node& node) {
   if (node.durability.HardStateDurable()) votes.emplace(node.id, true);
-  return CountVotes(node.configuration, votes);
+  return CountVotes(node.membership.current(), votes);
 }
 
 }  // namespace regent::raft

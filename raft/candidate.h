@@ -25,6 +25,7 @@ struct Candidate {
   std::map<NodeId, bool> votes;
   uint32_t ticks = 0;
   uint32_t patience_ticks = 0;
+  bool leadership_transfer = false;  // the leader asked for this campaign
 
   void Ask(Node& node);
   VoteOutcome OnReply(const Node& node, NodeId from, bool granted);

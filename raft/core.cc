@@ -19,14 +19,18 @@ Node MakeNode(CoreStart start, const CoreOptions& options, const CoreMutants& mu
              options.heartbeat_ticks);
   Log log(start.base_index, start.base_term, start.last_index, start.last_term, start.terms, std::move(start.tail));
   // Logs are compared above the commit index, and that begins at the applied index.
-  RAFT_CHECK(IsSoleVoter(start.configuration, start.id) || log.known_from().value <= start.applied.value + 1,
+  Membership membership({start.configuration_index, std::move(start.configuration)},
+                        std::move(start.later_configurations));
+  RAFT_CHECK(membership.history().front().index <= start.applied && membership.index() <= start.last_index,
+             membership.history().front().index.value, start.applied.value, membership.index().value);
+  RAFT_CHECK(IsSoleVoter(membership.current(), start.id) || log.known_from().value <= start.applied.value + 1,
              log.known_from().value, start.applied.value);
   Random random(start.seed);
   const uint64_t read_round = random.Next();
   return {.id = start.id,
           .options = options,
           .mutants = mutants,
-          .configuration = std::move(start.configuration),
+          .membership = std::move(membership),
           .log = std::move(log),
           .durability = Durability(start.hard_state, start.last_index),
           .apply = ApplyQueue(start.applied),
@@ -43,7 +47,8 @@ Core::Core(CoreStart start, CoreOptions options, CoreMutants mutants)
   State& state = *state_;
   std::get<Follower>(state.role).patience_ticks = state.node.RandomElectionTicks();
   state.reported = {.term = state.node.term(), .leader = kNobody, .role = Role::kFollower};
-  state.campaign_at_once = state.changed = IsSoleVoter(state.node.configuration, state.node.id);
+  state.reported_configuration = state.node.membership.history().back();
+  state.campaign_at_once = state.changed = IsSoleVoter(state.node.membership.current(), state.node.id);
 }
 
 Core::~Core() = default;
@@ -57,7 +62,26 @@ Index Core::commit() const { return state_->node.commit; }
 Index Core::last_index() const { return state_->node.log.last_index(); }
 Index Core::persisted_index() const { return state_->node.durability.stable(); }
 Index Core::applied() const { return state_->node.apply.applied(); }
-const Configuration& Core::configuration() const { return state_->node.configuration; }
+const Configuration& Core::configuration() const { return state_->node.membership.current(); }
+Index Core::configuration_index() const { return state_->node.membership.index(); }
+
+NodeId Core::transferee() const {
+  const auto* leader = std::get_if<Leader>(&state_->role);
+  return leader != nullptr ? leader->transferee() : kNobody;
+}
+
+std::vector<PeerStatus> Core::peers() const {
+  std::vector<PeerStatus> peers;
+  const auto* leader = std::get_if<Leader>(&state_->role);
+  if (leader == nullptr) return peers;
+  for (const auto& [id, peer] : leader->peers()) {
+    peers.push_back({.id = id,
+                     .match = peer.match,
+                     .recently_heard = peer.recently_heard,
+                     .needs_snapshot = peer.state == Progress::State::kSnapshot});
+  }
+  return peers;
+}
 
 // Time.
 
@@ -67,7 +91,7 @@ void Core::Tick() {
   if (state.campaign_at_once) return;  // TakeOutput campaigns
   if (auto* follower = std::get_if<Follower>(&state.role)) {
     if (!follower->Tick(state.node)) return;
-    if (IsVoter(state.node.configuration, state.node.id)) {
+    if (state.node.MayCampaign()) {
       state.Campaign();
     } else {
       follower->LoseLeader(state.node);
@@ -88,6 +112,9 @@ ProposeResult Core::Propose(Bytes data) { return ProposeBatch({&data, 1}); }
 ProposeResult Core::ProposeBatch(std::span<Bytes> batch) {
   auto* leader = std::get_if<Leader>(&state_->role);
   if (leader == nullptr) return Refused{.reason = Refused::Reason::kNotLeader, .leader = state_->CurrentLeader()};
+  if (leader->transferee() != kNobody) {
+    return Refused{.reason = Refused::Reason::kTransferring, .leader = state_->node.id};
+  }
   if (!leader->Append(state_->node, batch)) {
     return Refused{.reason = Refused::Reason::kFull, .leader = state_->node.id};
   }
@@ -95,12 +122,28 @@ ProposeResult Core::ProposeBatch(std::span<Bytes> batch) {
   return Proposed{.term = state_->node.term(), .index = state_->node.log.last_index()};
 }
 
-ProposeResult Core::ProposeConfiguration(const Configuration&) {
-  return Refused{.reason = Refused::Reason::kUnsupported, .leader = state_->CurrentLeader()};
+ProposeResult Core::ProposeConfiguration(ConfigurationChange change) {
+  auto* leader = std::get_if<Leader>(&state_->role);
+  if (leader == nullptr) return Refused{.reason = Refused::Reason::kNotLeader, .leader = state_->CurrentLeader()};
+  if (const auto reason = leader->Change(state_->node, change))
+    return Refused{.reason = *reason, .leader = state_->node.id};
+  state_->changed = true;
+  return Proposed{.term = state_->node.term(), .index = state_->node.log.last_index()};
 }
 
-ProposeResult Core::TransferLeadership(NodeId) {
-  return Refused{.reason = Refused::Reason::kUnsupported, .leader = state_->CurrentLeader()};
+ProposeResult Core::TransferLeadership(NodeId to) {
+  auto* leader = std::get_if<Leader>(&state_->role);
+  if (leader == nullptr) return Refused{.reason = Refused::Reason::kNotLeader, .leader = state_->CurrentLeader()};
+  if (const auto reason = leader->Transfer(state_->node, to))
+    return Refused{.reason = *reason, .leader = state_->node.id};
+  state_->changed = true;
+  return Proposed{.term = state_->node.term(), .index = state_->node.log.last_index()};
+}
+
+void Core::StepDown() {
+  if (!std::holds_alternative<Leader>(state_->role)) return;
+  state_->BecomeFollower(state_->node.term(), kNobody);
+  state_->changed = true;
 }
 
 bool Core::ReadIndex(ReadId id) {
@@ -139,6 +182,7 @@ void Core::Fetched(const LogFetch& fetch, FetchResult result) {
   State& state = *state_;
   state.changed = true;
   if (fetch.purpose == LogFetch::Purpose::kApply) {
+    if (!state.node.apply.Awaits(fetch)) return;
     RAFT_CHECK(std::holds_alternative<std::vector<Entry>>(result), fetch.from.value, fetch.through.value);
     state.node.apply.Fetched(fetch, std::move(std::get<std::vector<Entry>>(result)));
     return;
@@ -147,9 +191,29 @@ void Core::Fetched(const LogFetch& fetch, FetchResult result) {
   if (leader != nullptr && fetch.term == state.node.term()) leader->OnFetched(state.node, fetch, std::move(result));
 }
 
-void Core::Installed(StepId step) { RAFT_CHECK(false && "no install was given out", step.value); }
+void Core::Installed(StepId step) {
+  State& state = *state_;
+  Node& node = state.node;
+  state.changed = true;
+  SnapshotToInstall snapshot = node.durability.Installed(step);
+  // Entries of a leader that knows the snapshot agree with it, so none of it was committed here otherwise.
+  RAFT_CHECK(node.commit <= snapshot.index, node.commit.value, snapshot.index.value);
+  // Nothing behind the snapshot stays, not even a configuration: it may belong to a history that lost.
+  if (!node.mutants.snapshot_keeps_log || snapshot.index >= node.log.last_index()) {
+    node.log.Reset(snapshot.index, snapshot.term);
+  }
+  if (!node.mutants.snapshot_keeps_configuration) node.membership.Reset(std::move(snapshot.configuration));
+  node.apply.Reset(snapshot.index);
+  node.commit = snapshot.index;
+  if (const NodeId leader = state.CurrentLeader(); leader != kNobody) {
+    node.SendWhenDurable(leader, AppendAccepted{.match = snapshot.index}, snapshot.index);
+  }
+}
 
-void Core::InstallFailed(StepId step) { RAFT_CHECK(false && "no install was given out", step.value); }
+void Core::InstallFailed(StepId step) {
+  state_->node.durability.InstallFailed(step);
+  state_->changed = true;
+}
 
 void Core::SnapshotReported(NodeId peer, Term term, bool sent, Index index) {
   auto* leader = std::get_if<Leader>(&state_->role);
@@ -173,16 +237,27 @@ bool Core::HasOutput() const { return state_->changed; }
 Output Core::TakeOutput() {
   State& state = *state_;
   Node& node = state.node;
-  if (std::exchange(state.campaign_at_once, false)) state.BecomeCandidate();
-  if (auto* leader = std::get_if<Leader>(&state.role)) leader->Flush(node);
+  if (std::exchange(state.campaign_at_once, false)) state.BecomeCandidate(State::Reason::kTimeout);
+  if (auto* leader = std::get_if<Leader>(&state.role)) {
+    leader->Flush(node);
+    if (leader->IsOut(node)) {
+      leader->HandOver(node);
+      state.BecomeFollower(node.term(), kNobody);
+    }
+  }
   if (auto* follower = std::get_if<Follower>(&state.role)) follower->Flush(node);
 
   Output output = std::exchange(node.pending, {});
   node.durability.TakeInto(output, node.log, node.options.step_bytes_max);
   const Index limit = node.mutants.apply_before_persist ? node.commit : std::min(node.commit, node.durability.stable());
-  node.apply.TakeInto(output, node.log, limit, node.term(), node.options.apply_bytes_max);
+  if (!node.durability.InstallPending()) {
+    node.apply.TakeInto(output, node.log, limit, node.term(), node.options.apply_bytes_max);
+  }
   node.log.Trim(std::min(node.commit, node.durability.stable()), node.options.memory_tail_bytes_max);
 
+  const PlacedConfiguration& configuration = node.membership.history().back();
+  if (configuration != state.reported_configuration)
+    output.configuration = state.reported_configuration = configuration;
   const RoleChange now{.term = node.term(), .leader = state.CurrentLeader(), .role = state.CurrentRole()};
   if (now != state.reported) output.role = state.reported = now;
   state.changed = false;

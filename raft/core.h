@@ -16,7 +16,9 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <variant>
+#include <vector>
 
 #include "raft/message.h"
 #include "raft/options.h"
@@ -32,15 +34,35 @@ struct Proposed {
 
 struct Refused {
   enum class Reason : uint8_t {
-    kNotLeader,    // `leader` knows more, when it is not nobody; the owner forwards
-    kFull,         // uncommitted_bytes_max reached: try again when something was committed
-    kUnsupported,  // not built yet
+    kNotLeader,     // `leader` knows more, when it is not nobody; the owner forwards
+    kFull,          // uncommitted_bytes_max reached: try again when something was committed
+    kTransferring,  // leadership is being handed over: try again at the next leader
+    // Of configuration changes and transfers:
+    kPending,        // an earlier change, or the first entry of the term, is not committed yet
+    kConflict,       // the configuration is not the one that the change was made for
+    kInvalid,        // no such configuration can be
+    kBadTransferee,  // not another voter
   };
   Reason reason = Reason::kNotLeader;
   NodeId leader;
 };
 
 using ProposeResult = std::variant<Proposed, Refused>;
+
+// From the configuration at `expected` to `target`, which names voters and learners (compare and set).
+struct ConfigurationChange {
+  Configuration target;
+  Index expected;       // Core::configuration_index() when the decision was made
+  std::string context;  // for the state machine; goes with the first entry of the change
+};
+
+// What a leader knows of another node.
+struct PeerStatus {
+  NodeId id;
+  Index match;                  // acknowledged as durable there
+  bool recently_heard = false;  // within an election timeout, as far as check_quorum counts
+  bool needs_snapshot = false;
+};
 
 class Core {
  public:
@@ -59,8 +81,16 @@ class Core {
   ProposeResult Propose(Bytes data);
   // All or none, contiguous; Proposed names the last. Moves from `batch` when it returns Proposed.
   ProposeResult ProposeBatch(std::span<Bytes> batch);
-  ProposeResult ProposeConfiguration(const Configuration& configuration);  // kUnsupported yet
-  ProposeResult TransferLeadership(NodeId to);                             // kUnsupported yet
+  // At most one change is under way. A change of voters takes two entries; the leader, or the next one, appends the
+  // second by itself. Proposed names the first; the change is done when configuration() is no longer joint and
+  // committed.
+  ProposeResult ProposeConfiguration(ConfigurationChange change);
+  // The node that takes over needs every entry of this one, so nothing is proposed meanwhile. Given up after an
+  // election timeout; Proposed says nothing about an entry. Output::role tells of the success.
+  ProposeResult TransferLeadership(NodeId to);
+  NodeId transferee() const;  // kNobody: no transfer is under way
+  // The leader gives up, for example because its disk does not answer. Others hear nobody and campaign.
+  void StepDown();
   // False: not now (no leader known, or reads_max reached). Otherwise Output::reads or reads_failed names `id` later.
   bool ReadIndex(ReadId id);
 
@@ -83,7 +113,9 @@ class Core {
   Index last_index() const;
   Index persisted_index() const;
   Index applied() const;
-  const Configuration& configuration() const;
+  const Configuration& configuration() const;  // the newest one in the log
+  Index configuration_index() const;
+  std::vector<PeerStatus> peers() const;  // empty when this node does not lead
 
   // For describe.h, invariants.h and tests.
   struct State;

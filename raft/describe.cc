@@ -1,5 +1,6 @@
 #include "raft/describe.h"
 
+#include <optional>
 #include <variant>
 
 #include "raft/state.h"
@@ -41,7 +42,9 @@ struct DescribeBody {
   std::string operator()(const HeartbeatReply& m) const {
     return "HeartbeatReply" + (m.context == 0 ? "" : " context=" + std::to_string(m.context));
   }
-  std::string operator()(const VoteRequest& m) const { return "VoteRequest last=" + Place(m.last_term, m.last_index); }
+  std::string operator()(const VoteRequest& m) const {
+    return "VoteRequest last=" + Place(m.last_term, m.last_index) + (m.leadership_transfer ? " transfer" : "");
+  }
   std::string operator()(const VoteReply& m) const { return m.granted ? "VoteReply granted" : "VoteReply refused"; }
   std::string operator()(const PreVoteRequest& m) const {
     return "PreVoteRequest for=" + Text(m.campaign_term) + " last=" + Place(m.last_term, m.last_index);
@@ -55,7 +58,9 @@ struct DescribeBody {
   std::string operator()(const ReadIndexReply& m) const {
     return "ReadIndexReply round=" + std::to_string(m.round) + " index=" + Text(m.index);
   }
-  std::string operator()(const InstallSnapshot& m) const { return "InstallSnapshot " + Place(m.term, m.index); }
+  std::string operator()(const InstallSnapshot& m) const {
+    return "InstallSnapshot " + Place(m.term, m.index) + " " + Describe(m.configuration);
+  }
   std::string operator()(const TimeoutNow&) const { return "TimeoutNow"; }
 };
 
@@ -76,6 +81,10 @@ const char* RoleName(Role role) {
 }
 
 std::string Describe(const Entry& entry) {
+  if (entry.type == EntryType::kConfiguration) {
+    const std::optional<ConfigurationEntry> decoded = DecodeConfigurationEntry(entry.data);
+    return Place(entry.term, entry.index) + " {" + (decoded ? Describe(decoded->configuration) : "damaged") + "}";
+  }
   return Place(entry.term, entry.index) + (entry.data.empty() ? "" : " \"" + entry.data.str() + "\"");
 }
 
@@ -84,6 +93,10 @@ std::string Describe(const Configuration& configuration) {
   if (!configuration.outgoing_voters.empty()) text += " outgoing=" + List(configuration.outgoing_voters);
   if (!configuration.learners.empty()) text += " learners=" + List(configuration.learners);
   return text;
+}
+
+std::string Describe(const PlacedConfiguration& placed) {
+  return "{" + Describe(placed.configuration) + "}@" + Text(placed.index);
 }
 
 std::string Describe(const Message& message) {
@@ -101,6 +114,10 @@ std::string Describe(const Output& output) {
         (output.hard_state ? " term=" + Text(output.hard_state->term) + " vote=" + Text(output.hard_state->vote) : "") +
         (output.append.empty() ? "" : " append " + List(output.append)));
   }
+  if (output.install) {
+    line("  install " + Place(output.install->term, output.install->index) + " " +
+         Describe(output.install->configuration));
+  }
   for (const Message& message : output.send_after_persist) line("  then send " + Describe(message));
   for (const LogFetch& fetch : output.fetch) {
     line(std::string("fetch for ") + (fetch.purpose == LogFetch::Purpose::kApply ? "apply" : Text(fetch.peer)) + " [" +
@@ -110,6 +127,7 @@ std::string Describe(const Output& output) {
   if (!output.apply.empty()) line("apply " + List(output.apply));
   for (const Read& read : output.reads) line("read " + Text(read.id) + " at " + Text(read.index));
   for (ReadId id : output.reads_failed) line("read " + Text(id) + " failed");
+  if (output.configuration) line("configuration " + Describe(*output.configuration));
   if (output.role) {
     line(std::string("role ") + RoleName(output.role->role) + " term=" + Text(output.role->term) +
          " leader=" + Text(output.role->leader));
@@ -123,6 +141,9 @@ std::string Describe(const Core& core) {
                      " vote=" + Text(node.durability.current().vote) + " leader=" + Text(core.leader()) +
                      " commit=" + Text(core.commit()) + " last=" + Place(node.log.last_term(), core.last_index()) +
                      " persisted=" + Text(core.persisted_index()) + " applied=" + Text(core.applied());
+  if (core.configuration_index() > Index{}) {
+    text += "\n  configuration " + Describe(node.membership.history().back());
+  }
   if (const auto* leader = std::get_if<Leader>(&core.state().role)) {
     for (const auto& [id, peer] : leader->peers()) {
       const char* const names[] = {"probe", "replicate", "snapshot"};

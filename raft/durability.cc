@@ -45,6 +45,7 @@ void Durability::SendWhenDurable(Message message, Index through) {
 void Durability::TakeInto(Output& output, const Log& log, uint64_t step_bytes_max) {
   if (HardStateDurable()) MoveReady(output.send, stable_);
   if (step_) return;
+  if (wanted_) return StartInstall(output);
   if (HardStateDurable() && stable_ == log.last_index()) {
     RAFT_CHECK(waiting_.empty(), waiting_.size(), stable_.value);
     return;
@@ -62,8 +63,36 @@ void Durability::TakeInto(Output& output, const Log& log, uint64_t step_bytes_ma
   MoveReady(output.send_after_persist, std::max(stable_, step_->last));
 }
 
+void Durability::WantInstall(SnapshotToInstall snapshot) {
+  RAFT_CHECK(!InstallPending(), snapshot.index.value);
+  wanted_ = std::move(snapshot);
+}
+
+void Durability::StartInstall(Output& output) {
+  last_step_.value++;
+  step_ = Step{.id = last_step_, .hard_state = current_, .install = *wanted_};
+  output.step = last_step_;
+  if (!HardStateDurable()) output.hard_state = current_;
+  output.install = std::move(*std::exchange(wanted_, std::nullopt));
+  MoveReady(output.send_after_persist, stable_);
+  waiting_.clear();
+}
+
+SnapshotToInstall Durability::Installed(StepId id) {
+  RAFT_CHECK(step_ && step_->id == id && step_->install, id.value, last_step_.value);
+  const Step step = *std::exchange(step_, std::nullopt);
+  durable_ = step.hard_state;
+  stable_ = step.install->index;
+  return *step.install;
+}
+
+void Durability::InstallFailed(StepId id) {
+  RAFT_CHECK(step_ && step_->id == id && step_->install, id.value, last_step_.value);
+  durable_ = std::exchange(step_, std::nullopt)->hard_state;
+}
+
 void Durability::Persisted(StepId id, const Log& log, const CoreMutants& mutants) {
-  RAFT_CHECK(step_ && step_->id == id, id.value, last_step_.value);
+  RAFT_CHECK(step_ && step_->id == id && !step_->install, id.value, last_step_.value);
   const Step step = *std::exchange(step_, std::nullopt);
   durable_ = step.hard_state;
   if (step.last == Index{}) return;

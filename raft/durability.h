@@ -11,6 +11,9 @@
 // So the step remembers index and term of its last entry. If the log still has that term there, the whole step is in
 // the log (log matching); otherwise only what lies below the lowest overwritten index is.
 //
+// A step may also be the installation of a snapshot. From the moment it is wanted nothing is appended, so the entries
+// that are not durable by then never will be, and what waits for them is dropped, as a network might.
+//
 // Waiting messages belong to the current term and are dropped when it changes: an acknowledgement of an older term may
 // speak of entries that never became durable.
 #pragma once
@@ -44,8 +47,13 @@ class Durability {
   // The message leaves when current() and the entries through `through` are durable.
   void SendWhenDurable(Message message, Index through);
 
+  void WantInstall(SnapshotToInstall snapshot);  // REQUIRES: !InstallPending()
+  bool InstallPending() const { return wanted_.has_value() || (step_ && step_->install); }
+
   void TakeInto(Output& output, const Log& log, uint64_t step_bytes_max);
   void Persisted(StepId id, const Log& log, const CoreMutants& mutants);
+  SnapshotToInstall Installed(StepId id);  // everything through its index is durable
+  void InstallFailed(StepId id);
 
  private:
   struct Step {
@@ -54,18 +62,21 @@ class Durability {
     Index last;  // of the step's entries; {0, 0} when it has none
     Term last_term;
     Index unchanged_through;  // lowered when entries of the step are overwritten
+    std::optional<SnapshotToInstall> install;
   };
   struct Waiting {
     Message message;
     Index through;
   };
 
+  void StartInstall(Output& output);
   void MoveReady(std::vector<Message>& to, Index durable_through);
 
   HardState current_;
   HardState durable_;
   Index stable_;
   std::optional<Step> step_;
+  std::optional<SnapshotToInstall> wanted_;  // waits for the outstanding step
   StepId last_step_;
   std::vector<Waiting> waiting_;
 };

@@ -22,7 +22,7 @@ void Reject(Node& node, NodeId leader, const AppendRequest& request) {
 // Paper, figure 2, AppendEntries 3 and 4: delete from the first conflict on, append what is new. Entries already here
 // stay untouched even if the log goes on behind them: a late, shorter append must not shorten the log.
 void Merge(Node& node, std::vector<Entry> entries) {
-  Log& log = node.log;
+  const Log& log = node.log;
   auto entry = entries.begin();
   for (; entry != entries.end() && entry->index <= log.last_index(); ++entry) {
     const std::optional<Term> here = log.TermAt(entry->index);
@@ -34,11 +34,8 @@ void Merge(Node& node, std::vector<Entry> entries) {
   const Index first = entry == entries.end()
                           ? Index{entries.empty() ? log.last_index().value + 1 : entries.back().index.value + 1}
                           : entry->index;
-  if (first <= log.last_index()) {
-    log.TruncateFrom(first);
-    node.durability.Overwritten(first);
-  }
-  for (; entry != entries.end(); ++entry) log.Append(std::move(*entry));
+  if (first <= log.last_index()) node.TruncateFrom(first);
+  for (; entry != entries.end(); ++entry) node.Append(std::move(*entry));
 }
 
 // The entries follow each other and prev, and carry no term above the leader's. Anything else never came from a core.
@@ -48,6 +45,7 @@ bool WellFormed(const AppendRequest& request, Term term) {
   for (const Entry& entry : request.entries) {
     index.value++;
     if (entry.index != index || entry.term < last || entry.term > term) return false;
+    if (entry.type == EntryType::kConfiguration && !DecodeConfigurationEntry(entry.data)) return false;
     last = entry.term;
   }
   return true;
@@ -68,6 +66,7 @@ void Follower::LoseLeader(Node& node) {
 }
 
 void Follower::OnAppend(Node& node, NodeId from, AppendRequest request) {
+  if (node.durability.InstallPending()) return;  // the leader asks again
   if (!WellFormed(request, node.term())) return;
   const Index last_new{request.prev_index.value + request.entries.size()};
   if (last_new <= node.commit) {  // a late append: everything in it is here and committed
@@ -80,15 +79,31 @@ void Follower::OnAppend(Node& node, NodeId from, AppendRequest request) {
     return;
   }
   Merge(node, std::move(request.entries));
-  node.commit = std::max(node.commit, std::min(request.commit, last_new));
+  node.CommitThrough(std::min(request.commit, last_new));
   node.SendWhenDurable(from, AppendAccepted{.match = last_new}, last_new);
 }
 
 void Follower::OnHeartbeat(Node& node, NodeId from, const Heartbeat& heartbeat) {
   // A leader never names an index that this node has not acknowledged as durable. If the log does not reach it, the
   // disk lost data: not guessing is safe, the leader's appends find out.
-  if (heartbeat.commit <= node.log.last_index()) node.commit = std::max(node.commit, heartbeat.commit);
+  if (heartbeat.commit <= node.log.last_index()) node.CommitThrough(heartbeat.commit);
   node.SendWhenDurable(from, HeartbeatReply{.context = heartbeat.context});
+}
+
+void Follower::OnInstallSnapshot(Node& node, NodeId from, const InstallSnapshot& snapshot) {
+  if (node.durability.InstallPending()) return;
+  if (!IsValid(snapshot.configuration.configuration) || snapshot.configuration.index > snapshot.index ||
+      snapshot.term > node.term()) {
+    return;
+  }
+  // What the log holds needs no snapshot. If the entry is here, so is everything before it, as the leader has it.
+  if (snapshot.index <= node.commit || node.log.TermAt(snapshot.index) == snapshot.term) {
+    node.CommitThrough(snapshot.index);
+    node.SendWhenDurable(from, AppendAccepted{.match = snapshot.index}, snapshot.index);
+    return;
+  }
+  node.durability.WantInstall(
+      {.from = from, .index = snapshot.index, .term = snapshot.term, .configuration = snapshot.configuration});
 }
 
 void Follower::OnReadIndexReply(Node& node, NodeId from, const ReadIndexReply& reply) {

@@ -28,6 +28,7 @@ struct Follower {
 
   void OnAppend(Node& node, NodeId from, AppendRequest request);
   void OnHeartbeat(Node& node, NodeId from, const Heartbeat& heartbeat);
+  void OnInstallSnapshot(Node& node, NodeId from, const InstallSnapshot& snapshot);
   void OnReadIndexReply(Node& node, NodeId from, const ReadIndexReply& reply);
   void OnPeerGone(Node& node, NodeId peer);
   void Flush(Node& node);

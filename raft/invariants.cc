@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <variant>
 
 #include "raft/describe.h"
@@ -40,8 +41,13 @@ void InvariantChecker::Started(NodeId node, Index applied) {
 
 void InvariantChecker::BeginsCommitted(std::span<const Entry> entries) {
   for (const Entry& entry : entries) {
-    if (entry.index > committed()) committed_.push_back(entry);
+    if (entry.index > committed()) Commit(entry);
   }
+}
+
+void InvariantChecker::Commit(const Entry& entry) {
+  committed_.push_back(entry);
+  if (entry.type == EntryType::kConfiguration) committed_configurations_.push_back(entry.index);
 }
 
 void InvariantChecker::Check(std::span<const Observed> up, const std::map<NodeId, const DurableState*>& disks) {
@@ -50,6 +56,7 @@ void InvariantChecker::Check(std::span<const Observed> up, const std::map<NodeId
     CheckCore(node, run);
     CheckLeader(node);
     CheckLog(node, run);
+    CheckConfiguration(node);
   }
   for (const Observed& node : up) CheckCommit(node, runs_[node.core->id()], disks);
 }
@@ -117,6 +124,9 @@ void InvariantChecker::CheckLog(const Observed& node, Run& run) {
     if (still_leads && i.value <= seen_before) Fail(core.id(), "a leader overwrites its entry " + Text(i.value));
     seen[i.value - 1] = entry->term;
     const Entry* previous = i.value - 1 > node.disk->base.value ? EntryAt(node, Index{i.value - 1}) : nullptr;
+    if (entry->term < (previous == nullptr ? node.disk->base_term : previous->term)) {
+      Fail(core.id(), "terms go back in the log at " + Describe(*entry));
+    }
     if (previous == nullptr && i.value != 1) break;  // released: the entry before is not comparable
     const Term previous_term = previous == nullptr ? Term{} : previous->term;
     const auto [known, is_new] = entries_.try_emplace({i, entry->term}, Known{previous_term, *entry});
@@ -124,6 +134,61 @@ void InvariantChecker::CheckLog(const Observed& node, Run& run) {
       Fail(core.id(), "log matching is broken at " + Describe(*entry));
     }
   }
+}
+
+// What the node believes is what its log says, and a leader's changes keep the rules.
+void InvariantChecker::CheckConfiguration(const Observed& node) {
+  const Core& core = *node.core;
+  const Membership& membership = core.state().node.membership;
+  const Index at = membership.index();
+  const Entry* entry = at > node.disk->base ? EntryAt(node, at) : nullptr;
+  if (at > node.disk->base) {
+    const auto decoded = entry == nullptr ? std::nullopt : DecodeConfigurationEntry(entry->data);
+    if (!decoded || decoded->configuration != membership.current()) {
+      Fail(core.id(), "the configuration of " + Text(at.value) + " is not in the log: " + Describe(core));
+    }
+  }
+  Index in_base;
+  for (Index i : committed_configurations_) {
+    if (i <= node.disk->base) in_base = i;
+  }
+  if (at <= node.disk->base && at != in_base) {
+    Fail(core.id(), "believes in the configuration of " + Text(at.value) + ", not of " + Text(in_base.value));
+  }
+  for (Index i = core.last_index(); i > std::max(at, node.disk->base); i.value--) {
+    const Entry* later = EntryAt(node, i);
+    if (later != nullptr && later->type == EntryType::kConfiguration) Fail(core.id(), "overlooks " + Describe(*later));
+    if (core.last_index().value - i.value > 8) break;  // a longer way back was looked at before
+  }
+  const auto& history = membership.history();
+  for (size_t i = 1; i < history.size(); ++i) {
+    const Configuration& before = history[i - 1].configuration;
+    const Configuration& after = history[i].configuration;
+    if (before.voters.empty()) continue;  // a new node: it has not heard of any before
+    const auto set = [](const std::vector<NodeId>& ids) { return std::set<NodeId>(ids.begin(), ids.end()); };
+    // The same voters, into a joint state, or out of it: then any two quorums meet.
+    const bool meets = before.joint() ? set(after.voters) == set(before.voters) && !after.joint()
+                                      : set(after.joint() ? after.outgoing_voters : after.voters) == set(before.voters);
+    if (!meets) Fail(core.id(), "quorums need not meet: " + Describe(history[i - 1]) + " " + Describe(history[i]));
+  }
+  const auto* leader = std::get_if<Leader>(&core.state().role);
+  if (leader == nullptr) return;
+  if (history.size() > 2 && history[history.size() - 2].index > core.commit() &&
+      history[history.size() - 2].index >= leader->first_of_term()) {
+    Fail(core.id(), "two changes under way: " + Describe(core));
+  }
+  if (at > leader->first_of_term() && core.commit() < leader->first_of_term()) {
+    Fail(core.id(), "changes the configuration before it has committed in its term: " + Describe(core));
+  }
+}
+
+void InvariantChecker::Installed(NodeId node, const SnapshotToInstall& snapshot) {
+  Run& run = runs_[node];
+  if (snapshot.index > committed() || committed_[snapshot.index.value - 1].term != snapshot.term) {
+    Fail(node, "installs a snapshot of what is not committed, " + Text(snapshot.index.value));
+  }
+  run.applied = run.commit = std::max(run.commit, snapshot.index);
+  run.terms.assign(snapshot.index.value, Term{});
 }
 
 void InvariantChecker::CheckCommit(const Observed& node, Run& run, const std::map<NodeId, const DurableState*>& disks) {
@@ -137,7 +202,7 @@ void InvariantChecker::CheckCommit(const Observed& node, Run& run, const std::ma
   }
   for (Index i = first; i <= core.commit(); i.value++) {
     const Entry* entry = EntryAt(node, i);
-    if (entry == nullptr) continue;  // reported by CheckLog
+    if (entry == nullptr) continue;  // behind a snapshot, or reported by CheckLog
     if (i <= committed()) {
       if (!(committed_[i.value - 1] == *entry)) {
         Fail(core.id(), "commits " + Describe(*entry) + ", but " + Describe(committed_[i.value - 1]) + " is committed");
@@ -147,11 +212,12 @@ void InvariantChecker::CheckCommit(const Observed& node, Run& run, const std::ma
     if (i.value != committed_.size() + 1) return Fail(core.id(), "commits " + Text(i.value) + " with a gap");
     const uint64_t on_disks = ReachedByQuorum(core.configuration(), [&](NodeId id) -> uint64_t {
       const auto disk = disks.find(id);
-      const Entry* there = disk == disks.end() ? nullptr : disk->second->At(i);
-      return there != nullptr && *there == *entry ? 1 : 0;
+      if (disk == disks.end()) return 0;
+      const Entry* there = disk->second->At(i);
+      return i <= disk->second->base || (there != nullptr && *there == *entry) ? 1 : 0;
     });
     if (on_disks == 0) Fail(core.id(), "commits " + Describe(*entry) + " without a quorum of disks");
-    committed_.push_back(*entry);
+    Commit(*entry);
   }
 }
 

@@ -8,6 +8,8 @@
 //   leader completeness   a new leader's log holds everything committed before
 //   state machine safety  every node applies the same entry at the same index: in order, once, committed, durable there
 //   durability            a commit stands on the disks of a quorum; what a message promises is on its sender's disk
+//   configurations        a leader has at most one change under way, none before it committed in its term, and any two
+//                         configurations that follow each other have intersecting quorums
 //   monotony              commit index and term never go back within a run
 //   linearizability       a read index is no lower than any commit known anywhere when the read began
 #pragma once
@@ -49,6 +51,7 @@ class InvariantChecker {
   void Started(NodeId node, Index applied);              // also after a crash
   void BeginsCommitted(std::span<const Entry> entries);  // a test that begins with a history: its committed log
   void Applied(NodeId node, const Entry& entry, const DurableState& disk);
+  void Installed(NodeId node, const SnapshotToInstall& snapshot);
   void Sent(const Message& message, const DurableState& sender);
   void ReadAsked(NodeId node, ReadId id);
   void ReadAnswered(NodeId node, ReadId id, Index index);
@@ -74,12 +77,15 @@ class InvariantChecker {
   void CheckCore(const Observed& node, Run& run);
   void CheckLeader(const Observed& node);
   void CheckLog(const Observed& node, Run& run);
+  void CheckConfiguration(const Observed& node);
   void CheckCommit(const Observed& node, Run& run, const std::map<NodeId, const DurableState*>& disks);
+  void Commit(const Entry& entry);
   void Fail(NodeId node, const std::string& what);
 
   std::map<Term, NodeId> leaders_;
   std::map<std::pair<Index, Term>, Known> entries_;
-  std::vector<Entry> committed_;  // from index 1
+  std::vector<Entry> committed_;                 // from index 1
+  std::vector<Index> committed_configurations_;  // the configuration entries among them
   std::map<NodeId, Run> runs_;
   std::vector<std::string> violations_;
 };

@@ -27,18 +27,26 @@ uint64_t DataBytes(const std::vector<Entry>& entries) {
 }  // namespace
 
 Leader::Leader(Node& node) : first_of_term_{node.log.last_index().value + 1} {
-  for (const auto& ids : {node.configuration.voters, node.configuration.outgoing_voters, node.configuration.learners}) {
-    for (NodeId id : ids) {
-      if (id == node.id) continue;
-      Progress& peer = peers_[id];
-      peer.next = first_of_term_;
-      peer.recently_heard = true;  // a full election timeout to answer
+  AddPeers(node, first_of_term_);
+  node.Append({.index = first_of_term_, .term = node.term()});
+}
+
+void Leader::AddPeers(const Node& node, Index next) {
+  for (const PlacedConfiguration& placed : node.membership.history()) {
+    const Configuration& configuration = placed.configuration;
+    for (const auto* ids : {&configuration.voters, &configuration.outgoing_voters, &configuration.learners}) {
+      for (NodeId id : *ids) {
+        if (id == node.id || peers_.contains(id)) continue;
+        Progress& peer = peers_[id];
+        peer.next = next;
+        peer.recently_heard = true;  // a full election timeout to answer
+      }
     }
   }
-  node.log.Append({.index = first_of_term_, .term = node.term()});
 }
 
 bool Leader::Tick(Node& node) {
+  TickTransfer(node);
   if (++heartbeat_ticks_ >= node.options.heartbeat_ticks) {
     heartbeat_ticks_ = 0;
     SendHeartbeats(node);
@@ -49,7 +57,7 @@ bool Leader::Tick(Node& node) {
 }
 
 bool Leader::HeardQuorum(Node& node) {
-  const uint64_t heard = ReachedByQuorum(node.configuration, [&](NodeId id) -> uint64_t {
+  const uint64_t heard = ReachedByQuorum(node.membership.current(), [&](NodeId id) -> uint64_t {
     if (id == node.id) return 1;
     const auto peer = peers_.find(id);
     return peer != peers_.end() && peer->second.recently_heard ? 1 : 0;
@@ -67,13 +75,91 @@ void Leader::SendHeartbeats(Node& node) {
 bool Leader::Append(Node& node, std::span<Bytes> batch) {
   uint64_t bytes = 0;
   for (const Bytes& data : batch) bytes += data.size();
+  RAFT_CHECK(!transfer_, transfer_ ? transfer_->to.value : 0);
   if (uncommitted_bytes_ > 0 && uncommitted_bytes_ + bytes > node.options.uncommitted_bytes_max) return false;
   uncommitted_bytes_ += bytes;
   for (Bytes& data : batch) {
-    node.log.Append({.index = Index{node.log.last_index().value + 1}, .term = node.term(), .data = std::move(data)});
+    node.Append({.index = Index{node.log.last_index().value + 1}, .term = node.term(), .data = std::move(data)});
   }
   if (node.mutants.count_own_unpersisted_entries) AdvanceCommit(node);
   return true;
+}
+
+bool Leader::ConfigurationSettled(const Node& node) const {
+  return node.membership.index() <= node.commit && !node.membership.current().joint();
+}
+
+std::optional<Refused::Reason> Leader::Change(Node& node, const ConfigurationChange& change) {
+  using Reason = Refused::Reason;
+  const Configuration& current = node.membership.current();
+  if (transfer_) return Reason::kTransferring;
+  // A majority may know of a newer configuration until an entry of this term is committed: two changes from one
+  // configuration could then miss each other (Ongaro's correction of 2015 to section 4.1 of the thesis).
+  if (node.commit < first_of_term_ && !node.mutants.change_before_own_term_commit) return Reason::kPending;
+  if (!ConfigurationSettled(node) && !(node.mutants.change_while_pending && !current.joint())) return Reason::kPending;
+  if (change.expected != node.membership.index()) return Reason::kConflict;
+  if (change.target.joint() || !IsValid(change.target)) return Reason::kInvalid;
+  AppendConfiguration(
+      node, {.configuration = node.mutants.change_without_joint ? change.target : StepTowards(current, change.target),
+             .context = change.context});
+  return std::nullopt;
+}
+
+void Leader::AppendConfiguration(Node& node, const ConfigurationEntry& entry) {
+  const Index index{node.log.last_index().value + 1};
+  Bytes data(Encode(entry));
+  uncommitted_bytes_ += data.size();
+  node.Append({.index = index, .term = node.term(), .type = EntryType::kConfiguration, .data = std::move(data)});
+  AddPeers(node, index);  // the entry is the first that a new node is sent
+}
+
+void Leader::AdvanceConfiguration(Node& node) {
+  const bool committed = node.commit >= first_of_term_ && node.membership.index() <= node.commit;
+  if (!committed || !node.membership.current().joint()) return;
+  AppendConfiguration(node, {.configuration = LeaveJoint(node.membership.current()), .context = {}});
+}
+
+void Leader::DropPeers(const Node& node) {
+  if (node.membership.index() > node.commit) return;
+  std::erase_if(peers_, [&](const auto& peer) { return !IsMember(node.membership.current(), peer.first); });
+}
+
+bool Leader::IsOut(const Node& node) const {
+  return ConfigurationSettled(node) && node.commit >= first_of_term_ && !IsVoter(node.membership.current(), node.id);
+}
+
+void Leader::HandOver(Node& node) {
+  NodeId best;
+  Index match;
+  for (const auto& [id, peer] : peers_) {
+    if (!IsVoter(node.membership.current(), id) || peer.match < match) continue;
+    best = id;
+    match = peer.match;
+  }
+  if (best != kNobody) node.SendNow(best, TimeoutNow{});
+}
+
+std::optional<Refused::Reason> Leader::Transfer(const Node& node, NodeId to) {
+  if (!IsVoter(node.membership.current(), to) || to == node.id || !peers_.contains(to))
+    return Refused::Reason::kBadTransferee;
+  if (transfer_ && transfer_->to != to) return Refused::Reason::kTransferring;
+  if (!transfer_) transfer_ = Transferring{.to = to};
+  return std::nullopt;
+}
+
+void Leader::TickTransfer(const Node& node) {
+  if (!transfer_) return;
+  transfer_->asked = false;
+  if (++transfer_->ticks >= node.options.election_ticks) transfer_.reset();
+}
+
+void Leader::AskTransferee(Node& node) {
+  if (!transfer_ || transfer_->asked) return;
+  const auto peer = peers_.find(transfer_->to);
+  if (peer == peers_.end() || !IsVoter(node.membership.current(), transfer_->to)) return transfer_.reset();
+  if (peer->second.match < node.log.last_index()) return;
+  transfer_->asked = true;
+  node.SendNow(transfer_->to, TimeoutNow{});
 }
 
 bool Leader::AddRead(Node& node, LeaderReads::Origin origin) {
@@ -163,13 +249,16 @@ void Leader::OnPeerGone(NodeId id) {
 }
 
 void Leader::AdvanceCommit(Node& node) {
-  const uint64_t reached = ReachedByQuorum(node.configuration, [&](NodeId id) -> uint64_t {
+  const Configuration& configuration = node.membership.current();
+  const auto match_of = [&](NodeId id) -> uint64_t {
     if (id == node.id) {
       return node.mutants.count_own_unpersisted_entries ? node.log.last_index().value : node.durability.stable().value;
     }
     const auto peer = peers_.find(id);
     return peer == peers_.end() ? 0 : peer->second.match.value;
-  });
+  };
+  const uint64_t reached = node.mutants.joint_needs_incoming_only ? ReachedByQuorum(LeaveJoint(configuration), match_of)
+                                                                  : ReachedByQuorum(configuration, match_of);
   const Index index = std::min(Index{reached}, node.log.last_index());
   if (index <= node.commit) return;
   // Paper, figure 8: an entry of an earlier term on a majority may still be overwritten. It is committed together with
@@ -178,12 +267,15 @@ void Leader::AdvanceCommit(Node& node) {
   for (Index i = std::max(Index{node.commit.value + 1}, first_of_term_); i <= index; i.value++) {
     uncommitted_bytes_ -= node.log.At(i).data.size();
   }
-  node.commit = index;
+  node.CommitThrough(index);
 }
 
 void Leader::Flush(Node& node) {
+  AdvanceConfiguration(node);
   FlushReads(node);
   for (auto& [id, peer] : peers_) SendAppends(node, id, peer);
+  DropPeers(node);
+  AskTransferee(node);
 }
 
 void Leader::SendAppends(Node& node, NodeId to, Progress& peer) {
@@ -247,7 +339,7 @@ void Leader::FlushReads(Node& node) {
   // Until an entry of this term is committed the commit index may be too low: an earlier leader may have committed
   // more.
   if (node.commit < first_of_term_ && !node.mutants.read_before_own_term_commit) return;
-  if (IsSoleVoter(node.configuration, node.id) || node.mutants.read_without_quorum) {
+  if (IsSoleVoter(node.membership.current(), node.id) || node.mutants.read_without_quorum) {
     Answer(node, reads_.TakeWaiting(node.commit));
   } else if (reads_.StartRound(node.commit)) {
     SendHeartbeats(node);
@@ -255,7 +347,7 @@ void Leader::FlushReads(Node& node) {
 }
 
 void Leader::ConfirmReads(Node& node) {
-  const uint64_t context = ReachedByQuorum(node.configuration, [&](NodeId id) -> uint64_t {
+  const uint64_t context = ReachedByQuorum(node.membership.current(), [&](NodeId id) -> uint64_t {
     if (id == node.id) return reads_.context();
     const auto peer = peers_.find(id);
     return peer == peers_.end() ? 0 : peer->second.read_context;

@@ -1,13 +1,20 @@
 // The leader: appends proposals, replicates them, commits what a quorum holds, and proves its leadership for reads.
 //
 // Inputs only change state; messages to the others are formed by Flush, once for everything of a turn.
+//
+// A change of the configuration: the entry counts from append, so do the nodes in it. When a joint entry is committed,
+// under whichever leader, Flush appends the entry that leaves it. Nodes that fall out are served until that one is
+// committed, so that they usually learn of it. A leader that falls out steps down then and lets the best voter
+// campaign.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "raft/core.h"
 #include "raft/message.h"
 #include "raft/node.h"
 #include "raft/output.h"
@@ -27,6 +34,14 @@ class Leader {
 
   // False: uncommitted_bytes_max is reached. Always takes one batch when nothing is uncommitted.
   [[nodiscard]] bool Append(Node& node, std::span<Bytes> batch);
+  // nullopt: done, the entry is appended.
+  [[nodiscard]] std::optional<Refused::Reason> Change(Node& node, const ConfigurationChange& change);
+  [[nodiscard]] std::optional<Refused::Reason> Transfer(const Node& node, NodeId to);
+  NodeId transferee() const { return transfer_ ? transfer_->to : kNobody; }
+  // The committed configuration has no vote for this node: it steps down.
+  bool IsOut(const Node& node) const;
+  void HandOver(Node& node);  // last words of one that is out
+
   // False: reads_max is reached.
   [[nodiscard]] bool AddRead(Node& node, LeaderReads::Origin origin);
 
@@ -47,6 +62,19 @@ class Leader {
   uint64_t uncommitted_bytes() const { return uncommitted_bytes_; }
 
  private:
+  struct Transferring {
+    NodeId to;
+    uint32_t ticks = 0;
+    bool asked = false;  // since the last heartbeat
+  };
+
+  bool ConfigurationSettled(const Node& node) const;
+  void AppendConfiguration(Node& node, const ConfigurationEntry& entry);
+  void AddPeers(const Node& node, Index next);
+  void AdvanceConfiguration(Node& node);
+  void DropPeers(const Node& node);
+  void TickTransfer(const Node& node);
+  void AskTransferee(Node& node);
   void SendAppends(Node& node, NodeId to, Progress& peer);
   // False: nothing can be sent now.
   bool SendOne(Node& node, NodeId to, Progress& peer);
@@ -59,7 +87,8 @@ class Leader {
   void ConfirmReads(Node& node);
   void Answer(Node& node, const std::vector<LeaderReads::Confirmed>& confirmed);
 
-  std::map<NodeId, Progress> peers_;  // everybody else in the configuration
+  std::map<NodeId, Progress> peers_;  // everybody else in a configuration that may count
+  std::optional<Transferring> transfer_;
   LeaderReads reads_;
   Index first_of_term_;
   uint64_t uncommitted_bytes_ = 0;  // data of this term's entries above the commit index

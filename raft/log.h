@@ -42,6 +42,9 @@ class Log {
   // REQUIRES: entry.index == last + 1, entry.term >= last_term().
   void Append(Entry entry);
 
+  // Nothing but a base: a snapshot was installed.
+  void Reset(Index base, Term base_term) { *this = Log(base, base_term, base, base_term, {}, {}); }
+
   // Drops the entries from `first` on. REQUIRES: their terms are known.
   void TruncateFrom(Index first);
 

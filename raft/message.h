@@ -91,15 +91,16 @@ struct ReadIndexReply {
   bool operator==(const ReadIndexReply&) const = default;
 };
 
-// Leader to follower, at the head of a transferred snapshot. Ignored until snapshots exist.
+// Leader to follower: the snapshot of the state after the entry (index, term) has arrived there, complete and verified.
+// The owner hands this over when it has received everything; a core answers with AppendAccepted when it is installed.
 struct InstallSnapshot {
   Index index;
   Term term;
-  Configuration configuration;
+  PlacedConfiguration configuration;  // in force at `index`
   bool operator==(const InstallSnapshot&) const = default;
 };
 
-// Leader to follower: campaign now (leadership transfer). Ignored until transfer exists.
+// Leader to follower: campaign now (leadership transfer, thesis section 3.10). Repeated until it shows effect.
 struct TimeoutNow {
   bool operator==(const TimeoutNow&) const = default;
 };

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "raft/apply.h"
+#include "raft/check.h"
+#include "raft/configuration.h"
 #include "raft/durability.h"
 #include "raft/log.h"
+#include "raft/membership.h"
 #include "raft/message.h"
 #include "raft/options.h"
 #include "raft/output.h"
@@ -20,7 +24,7 @@ struct Node {
   NodeId id;
   CoreOptions options;
   CoreMutants mutants;
-  Configuration configuration;
+  Membership membership;
   Log log;
   Durability durability;
   ApplyQueue apply;
@@ -30,6 +34,29 @@ struct Node {
   Output pending;       // sends, fetches, snapshots and reads gathered since the last TakeOutput
 
   Term term() const { return durability.current().term; }
+
+  // The log and what follows from it change together.
+  void Append(Entry entry) {
+    if (entry.type == EntryType::kConfiguration) {
+      std::optional<ConfigurationEntry> decoded = DecodeConfigurationEntry(entry.data);
+      RAFT_CHECK(decoded.has_value(), entry.index.value, entry.data.size());
+      membership.Append(entry.index, std::move(decoded->configuration));
+    }
+    log.Append(std::move(entry));
+  }
+  void TruncateFrom(Index first) {
+    log.TruncateFrom(first);
+    durability.Overwritten(first);
+    if (!mutants.keep_truncated_configuration) membership.TruncateFrom(first);
+  }
+  void CommitThrough(Index index) {
+    if (index <= commit) return;
+    commit = index;
+    membership.Committed(commit);
+  }
+
+  // Not while a snapshot is being installed: its log is about to be replaced.
+  bool MayCampaign() const { return membership.MayCampaign(id) && !durability.InstallPending(); }
 
   // The message reveals nothing that is not durable: it leaves at once.
   void SendNow(NodeId to, MessageBody body) {

@@ -42,18 +42,27 @@ struct CoreMutants {
   bool append_without_log_matching = false;    // the previous entry is not compared
   bool truncate_on_every_append = false;       // drops what follows the entries of a late, shorter append
   bool apply_before_persist = false;           // committed entries are applied before they are durable here
+  bool change_without_joint = false;           // a new set of voters counts at once
+  bool change_while_pending = false;           // a second change does not wait for the first one
+  bool change_before_own_term_commit = false;  // a new leader changes before its no-op is committed
+  bool joint_needs_incoming_only = false;      // the outgoing half is not asked
+  bool keep_truncated_configuration = false;   // a configuration outlives its entry
+  bool snapshot_keeps_configuration = false;   // an installed snapshot leaves the old configuration in force
+  bool snapshot_keeps_log = false;             // entries behind an installed snapshot stay
 };
 
 // What a node knows when it starts. Everything here is durable.
 struct CoreStart {
   NodeId id;
-  Configuration configuration;  // the newest one in snapshot and log
+  Configuration configuration;  // in force at `applied`
   HardState hard_state;
   Index base_index;  // the entry before the first one of the log; {0, 0} for a log from the beginning
   Term base_term;
   Index last_index;  // base_index and base_term when the log is empty
   Term last_term;
-  Index applied;  // in the state machine, durable or not; >= base_index
+  Index applied;                                            // in the state machine, durable or not; >= base_index
+  Index configuration_index;                                // of the entry of `configuration`; 0: it stands in no log
+  std::vector<PlacedConfiguration> later_configurations{};  // in (applied, last_index], ascending
   // The terms of the entries in (applied, last_index], in order; the first run may begin at or below applied + 1. A
   // node that is the only voter may leave it empty: it reads the entries when it applies them.
   std::vector<TermRun> terms;

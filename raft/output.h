@@ -5,10 +5,14 @@
 //   2. `step`: give {hard_state, append, send_after_persist} to the log: hard_state is saved first, then `append`; when
 //      both are durable send `send_after_persist`, then call Core::Persisted(step). Until then no Output carries a
 //      step.
+//      A step with `install`: save hard_state, put the received snapshot in the place of log and state machine, then
+//      call Core::Installed(step), or InstallFailed when it cannot be used. Entries handed out for apply before may be
+//      dropped; after Installed nothing below its index is reported applied.
 //   3. `fetch`: read from the log, answer with Core::Fetched. Entries of an outstanding step are never fetched.
 //   4. `apply`: give to the state machine in order; call Core::Applied as it gets on.
 //   5. `reads`, `reads_failed`: a read may run once its index is applied.
-//   6. `role`: last, so that proposals answered by `apply` of the same Output are answered before the rest fails.
+//   6. `configuration`: whom to connect to. It counts from append: a truncation may bring an earlier one back.
+//   7. `role`: last, so that proposals answered by `apply` of the same Output are answered before the rest fails.
 #pragma once
 
 #include <cstdint>
@@ -38,18 +42,20 @@ struct LogFetch {
 struct Released {};
 using FetchResult = std::variant<std::vector<Entry>, Released>;
 
-// A snapshot offered by the leader; answered by Core::Installed or Core::InstallFailed. Never emitted yet.
+// A snapshot that was received; answered by Core::Installed or Core::InstallFailed.
 struct SnapshotToInstall {
   NodeId from;
   Index index;
   Term term;
-  Configuration configuration;
+  PlacedConfiguration configuration;
+  bool operator==(const SnapshotToInstall&) const = default;
 };
 
-// The peer needs a snapshot; answered by Core::SnapshotReported.
+// The peer needs a snapshot, of any index that the log still follows; answered by Core::SnapshotReported.
 struct SnapshotToSend {
   NodeId to;
   Term term;  // of the leader
+  bool operator==(const SnapshotToSend&) const = default;
 };
 
 struct Read {
@@ -76,7 +82,8 @@ struct Output {
   std::vector<SnapshotToSend> snapshots;
   std::vector<Entry> apply;  // committed and durable here; in order, once; bounded in bytes
   std::vector<Read> reads;
-  std::vector<ReadId> reads_failed;  // the outcome is "try again": no leader, or leadership lost
+  std::vector<ReadId> reads_failed;                  // the outcome is "try again": no leader, or leadership lost
+  std::optional<PlacedConfiguration> configuration;  // differs from the last one; the owner starts with the newest
   std::optional<RoleChange> role;  // differs from the last one; the owner starts with {initial term, nobody, follower}
 };
 

@@ -45,12 +45,13 @@ void Progress::ReplicateFrom(Index first) {
 bool Progress::Accepted(Index acknowledged) {
   if (acknowledged < match || (acknowledged == match && state != State::kProbe)) return false;
   match = acknowledged;
-  if (state == State::kSnapshot) return true;  // still far behind; SnapshotReported ends the state
   if (state == State::kProbe) {
     ReplicateFrom(Index{match.value + 1});
     return true;
   }
   next = std::max(next, Index{match.value + 1});
+  if (state == State::kSnapshot)
+    return true;  // perhaps the snapshot, perhaps late news; SnapshotReported ends the state
   while (!in_flight.empty() && in_flight.front().last <= match) {
     in_flight_bytes -= in_flight.front().bytes;
     in_flight.pop_front();

@@ -15,7 +15,8 @@ namespace regent::raft {
 struct Core::State {
   Node node;
   std::variant<Follower, PreCandidate, Candidate, Leader> role;
-  RoleChange reported;            // the last one the owner was told
+  RoleChange reported;  // the last one the owner was told
+  PlacedConfiguration reported_configuration;
   bool changed = false;           // an input came since the last TakeOutput
   bool campaign_at_once = false;  // at start the only voter does not wait for anybody
 
@@ -26,7 +27,8 @@ struct Core::State {
   void BecomeFollower(Term term, NodeId leader);
   void Campaign();
   void BecomePreCandidate();
-  void BecomeCandidate();
+  enum class Reason : uint8_t { kTimeout, kLeadershipTransfer };
+  void BecomeCandidate(Reason reason);
   void BecomeLeader();
   void LeaveRole();
 

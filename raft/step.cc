@@ -12,7 +12,8 @@ namespace {
 
 bool FromLeader(const MessageBody& body) {
   return std::holds_alternative<AppendRequest>(body) || std::holds_alternative<Heartbeat>(body) ||
-         std::holds_alternative<InstallSnapshot>(body) || std::holds_alternative<ReadIndexReply>(body);
+         std::holds_alternative<InstallSnapshot>(body) || std::holds_alternative<ReadIndexReply>(body) ||
+         std::holds_alternative<TimeoutNow>(body);
 }
 
 }  // namespace
@@ -44,7 +45,11 @@ void Core::State::Dispatch(Message message) {
       follower.OnHeartbeat(node, from, *heartbeat);
     } else if (const auto* read = std::get_if<ReadIndexReply>(&message.body)) {
       follower.OnReadIndexReply(node, from, *read);
-    }  // InstallSnapshot: not built yet; the leader stays in its snapshot state for this node
+    } else if (const auto* snapshot = std::get_if<InstallSnapshot>(&message.body)) {
+      follower.OnInstallSnapshot(node, from, *snapshot);
+    } else if (node.MayCampaign()) {  // TimeoutNow
+      BecomeCandidate(Reason::kLeadershipTransfer);
+    }
     return;
   }
   if (const auto* request = std::get_if<VoteRequest>(&message.body)) return OnVoteRequest(from, *request);
@@ -110,7 +115,7 @@ void Core::State::OnPreVoteReply(const Message& message, const PreVoteReply& rep
   if (candidate == nullptr || reply.campaign_term.value != node.term().value + 1) return;
   switch (candidate->OnReply(node, message.from, reply.granted)) {
     case VoteOutcome::kWon:
-      return BecomeCandidate();
+      return BecomeCandidate(Reason::kTimeout);
     case VoteOutcome::kLost:
       return BecomeFollower(node.term(), kNobody);
     case VoteOutcome::kPending:
@@ -169,10 +174,10 @@ void Core::State::BecomeFollower(Term term, NodeId leader) {
 }
 
 void Core::State::Campaign() {
-  if (node.options.pre_vote && !IsSoleVoter(node.configuration, node.id)) {
+  if (node.options.pre_vote && !IsSoleVoter(node.membership.current(), node.id)) {
     BecomePreCandidate();
   } else {
-    BecomeCandidate();
+    BecomeCandidate(Reason::kTimeout);
   }
 }
 
@@ -182,11 +187,14 @@ void Core::State::BecomePreCandidate() {
   std::get<PreCandidate>(role).Ask(node);
 }
 
-void Core::State::BecomeCandidate() {
+void Core::State::BecomeCandidate(Reason reason) {
   LeaveRole();
   node.durability.EnterTerm(Term{node.term().value + 1});
   node.durability.Vote(node.id);
-  role = Candidate{.votes = {}, .ticks = 0, .patience_ticks = node.RandomElectionTicks()};
+  role = Candidate{.votes = {},
+                   .ticks = 0,
+                   .patience_ticks = node.RandomElectionTicks(),
+                   .leadership_transfer = reason == Reason::kLeadershipTransfer};
   std::get<Candidate>(role).Ask(node);
 }
 

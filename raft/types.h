@@ -53,7 +53,7 @@ class Bytes {
 
 enum class EntryType : uint8_t {
   kNormal = 0,         // `data` is a command for the state machine; empty data is the no-op of a new term
-  kConfiguration = 1,  // `data` is an encoded Configuration, effective as soon as it is appended
+  kConfiguration = 1,  // `data` is a ConfigurationEntry (configuration.h), effective as soon as it is appended
 };
 
 // One place of the log. Immutable once appended; `data` is opaque to raft.
@@ -73,12 +73,22 @@ struct HardState {
   bool operator==(const HardState&) const = default;
 };
 
-// Who takes part. `outgoing_voters` is not empty only during a joint change: then a decision needs a majority of both.
+// Who takes part. `outgoing_voters` is not empty only during a joint change: then a decision needs a majority of both
+// halves. An outgoing voter that stays as a learner is already listed there.
 struct Configuration {
   std::vector<NodeId> voters;
   std::vector<NodeId> outgoing_voters;
   std::vector<NodeId> learners;  // replicate, do not vote
+
+  bool joint() const { return !outgoing_voters.empty(); }
   bool operator==(const Configuration&) const = default;
+};
+
+// A configuration and the entry that holds it; index 0: the one that a node was started with.
+struct PlacedConfiguration {
+  Index index;
+  Configuration configuration;
+  bool operator==(const PlacedConfiguration&) const = default;
 };
 
 // The entries from `first` on have `term`, up to where the next run begins.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "raft/check.h"
+#include "raft/configuration.h"
 #include "raft/describe.h"
 
 namespace regent::raft {
@@ -27,17 +28,38 @@ Cluster::Cluster(ClusterOptions options) : options_(std::move(options)) {
       if (!hosts_.contains(id.value)) hosts_[id.value].id = id;
     }
   }
+  for (uint64_t i = 0, next = hosts_.rbegin()->first + 1; i < options_.others; ++i, ++next) hosts_[next].id = {next};
   for (auto& [id, host] : hosts_) Start(host, 0);
+}
+
+// The newest configuration in the host's log through `through`, or what its state machine and its start say.
+PlacedConfiguration Cluster::ConfigurationAt(const Host& host, Index through) const {
+  PlacedConfiguration newest = host.applied_configuration;
+  if (newest == PlacedConfiguration{} && IsMember(options_.configuration, host.id)) {
+    newest.configuration = options_.configuration;
+  }
+  for (const Entry& entry : host.disk.entries) {
+    if (entry.index > through || entry.type != EntryType::kConfiguration || entry.index <= newest.index) continue;
+    newest = {entry.index, DecodeConfigurationEntry(entry.data)->configuration};
+  }
+  return newest;
 }
 
 void Cluster::Start(Host& host, size_t tail_entries) {
   const DurableState& disk = host.disk;
-  CoreStart start{.id = host.id, .configuration = options_.configuration, .hard_state = disk.hard_state};
+  CoreStart start{.id = host.id, .hard_state = disk.hard_state};
   start.base_index = disk.base;
   start.base_term = disk.base_term;
   start.last_index = disk.last();
   start.last_term = disk.entries.empty() ? start.base_term : disk.entries.back().term;
   start.applied = std::max(host.applied_durable, disk.base);
+  const PlacedConfiguration in_force = ConfigurationAt(host, start.applied);
+  start.configuration = in_force.configuration;
+  start.configuration_index = in_force.index;
+  for (const Entry& entry : disk.entries) {
+    if (entry.type != EntryType::kConfiguration || entry.index <= start.applied) continue;
+    start.later_configurations.push_back({entry.index, DecodeConfigurationEntry(entry.data)->configuration});
+  }
   for (const Entry& entry : disk.entries) {
     if (start.terms.empty() || start.terms.back().term != entry.term) start.terms.push_back({entry.index, entry.term});
   }
@@ -79,6 +101,24 @@ void Cluster::PeerGone(uint64_t id, uint64_t peer) {
   Check();
 }
 
+ProposeResult Cluster::Change(uint64_t id, const Configuration& target, std::optional<Index> expected) {
+  const ProposeResult result = core(id).ProposeConfiguration(
+      {.target = target, .expected = expected.value_or(core(id).configuration_index()), .context = {}});
+  Check();
+  return result;
+}
+
+ProposeResult Cluster::Transfer(uint64_t id, uint64_t to) {
+  const ProposeResult result = core(id).TransferLeadership({to});
+  Check();
+  return result;
+}
+
+void Cluster::StepDown(uint64_t id) {
+  core(id).StepDown();
+  Check();
+}
+
 Output Cluster::Take(uint64_t id) {
   Host& host = hosts_.at(id);
   Output output = host.core->TakeOutput();
@@ -89,7 +129,9 @@ Output Cluster::Take(uint64_t id) {
     RAFT_CHECK(!host.step, id);
     host.step = Output{.step = output.step, .hard_state = output.hard_state, .append = output.append};
     host.step->send_after_persist = output.send_after_persist;
+    host.step->install = output.install;
   }
+  host.snapshots.insert(host.snapshots.end(), output.snapshots.begin(), output.snapshots.end());
   host.fetches.insert(host.fetches.end(), output.fetch.begin(), output.fetch.end());
   host.to_apply.insert(host.to_apply.end(), output.apply.begin(), output.apply.end());
   // With the mutant that applies too early this sees it: the disk does not hold the entry yet.
@@ -112,7 +154,9 @@ void Cluster::Send(const std::vector<Message>& messages, const Host& host) {
 void Cluster::Write(Host& host, const Output& step, Torn torn, size_t entries_written) {
   if (torn == Torn::kNothingWritten) return;
   if (step.hard_state) host.disk.hard_state = *step.hard_state;
-  if (torn == Torn::kHardStateWritten || step.append.empty()) return;
+  if (torn == Torn::kHardStateWritten) return;
+  if (step.install && torn == Torn::kAllWritten) Install(host, *step.install);
+  if (step.append.empty()) return;
   if (torn == Torn::kAllWritten) entries_written = step.append.size();
   if (entries_written == 0) return;
   std::vector<Entry>& entries = host.disk.entries;
@@ -127,13 +171,58 @@ void Cluster::Write(Host& host, const Output& step, Torn torn, size_t entries_wr
                  step.append.begin() + static_cast<ptrdiff_t>(std::min(entries_written, step.append.size())));
 }
 
+void Cluster::Install(Host& host, const SnapshotToInstall& snapshot) {
+  host.disk.base = snapshot.index;
+  host.disk.base_term = snapshot.term;
+  host.disk.entries.clear();
+  host.applied_durable = snapshot.index;
+  host.applied_configuration = snapshot.configuration;
+}
+
 bool Cluster::Persist(uint64_t id) {
   Host& host = hosts_.at(id);
   if (!host.step) return false;
   const Output step = *std::exchange(host.step, std::nullopt);
   Write(host, step, Torn::kAllWritten, 0);
   Send(step.send_after_persist, host);
-  host.core->Persisted(*step.step);
+  if (step.install) {
+    ++host.installs;
+    host.to_apply.clear();
+    checker_.Installed(host.id, *step.install);
+    host.core->Installed(*step.step);
+  } else {
+    host.core->Persisted(*step.step);
+  }
+  Check();
+  return true;
+}
+
+bool Cluster::FailInstall(uint64_t id) {
+  Host& host = hosts_.at(id);
+  if (!host.step || !host.step->install) return false;
+  const Output step = *std::exchange(host.step, std::nullopt);
+  Write(host, step, Torn::kHardStateWritten, 0);
+  Send(step.send_after_persist, host);
+  host.core->InstallFailed(*step.step);
+  Check();
+  return true;
+}
+
+bool Cluster::SendSnapshot(uint64_t id, bool sent) {
+  Host& host = hosts_.at(id);
+  if (host.snapshots.empty()) return false;
+  const SnapshotToSend wanted = host.snapshots.front();
+  host.snapshots.pop_front();
+  const Index index = std::max(host.core->applied(), host.disk.base);
+  const Term term = index == host.disk.base ? host.disk.base_term : host.disk.At(index)->term;
+  if (sent) {
+    network_.push_back(
+        {.from = host.id,
+         .to = wanted.to,
+         .term = wanted.term,
+         .body = InstallSnapshot{.index = index, .term = term, .configuration = ConfigurationAt(host, index)}});
+  }
+  host.core->SnapshotReported(wanted.to, wanted.term, sent, index);
   Check();
   return true;
 }
@@ -192,8 +281,12 @@ void Cluster::Crash(uint64_t id, Torn torn, size_t entries_written, Index applie
   if (host.step) Write(host, *host.step, torn, entries_written);
   host.step.reset();
   host.fetches.clear();
+  host.snapshots.clear();
   host.to_apply.clear();
-  host.applied_durable = std::max(host.applied_durable, applied_durable);
+  if (applied_durable > host.applied_durable) {
+    host.applied_configuration = ConfigurationAt(host, applied_durable);
+    host.applied_durable = applied_durable;
+  }
   host.core.reset();
 }
 
@@ -203,9 +296,12 @@ void Cluster::Restart(uint64_t id, size_t tail_entries) {
 }
 
 void Cluster::Release(uint64_t id, Index through) {
-  DurableState& disk = hosts_.at(id).disk;
+  Host& host = hosts_.at(id);
+  DurableState& disk = host.disk;
   if (through <= disk.base || through > disk.last()) return;
   disk.base_term = disk.At(through)->term;
+  if (host.applied_durable < through) host.applied_durable = through;
+  host.applied_configuration = ConfigurationAt(host, host.applied_durable);
   disk.entries.erase(disk.entries.begin(),
                      disk.entries.begin() + static_cast<ptrdiff_t>(through.value - disk.base.value));
   disk.base = through;
@@ -223,6 +319,7 @@ void Cluster::Work(uint64_t id) {
     while (core(id).HasOutput()) Take(id), busy = true;
     busy |= Persist(id);
     busy |= AnswerFetch(id);
+    busy |= work_sends_snapshots && SendSnapshot(id);
     busy |= Apply(id);
   }
 }

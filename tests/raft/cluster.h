@@ -20,6 +20,7 @@ namespace regent::raft {
 
 struct ClusterOptions {
   Configuration configuration;  // every node in it exists
+  uint64_t others = 0;          // nodes that exist and are in no configuration yet, numbered behind the rest
   CoreOptions core;
   CoreMutants mutants;
   uint64_t seed = 1;
@@ -37,11 +38,14 @@ class Cluster {
     std::unique_ptr<Core> core;  // null: down
     std::optional<Output> step;  // given to the log, not durable yet
     std::deque<LogFetch> fetches;
+    std::deque<SnapshotToSend> snapshots;
+    PlacedConfiguration applied_configuration;  // with applied_durable: in the state machine
     std::deque<Entry> to_apply;
     std::vector<Entry> applied;  // in this run
     std::vector<Read> reads;
     std::vector<ReadId> reads_failed;
     uint64_t starts = 0;
+    uint64_t installs = 0;     // of snapshots
     uint64_t truncations = 0;  // of durable entries
     uint64_t rewrites = 0;     // of an entry that the disk held already
   };
@@ -49,6 +53,7 @@ class Cluster {
 
   explicit Cluster(ClusterOptions options);
 
+  bool work_sends_snapshots = true;                    // Work and Settle send them; otherwise only SendSnapshot does
   std::function<void(uint64_t, const Output&)> watch;  // sees every output before it takes effect
 
   std::map<uint64_t, Host>& hosts() { return hosts_; }
@@ -64,10 +69,18 @@ class Cluster {
   ProposeResult Propose(uint64_t id, const std::string& data);
   bool Read(uint64_t id, uint64_t read);
   void PeerGone(uint64_t id, uint64_t peer);
+  // From the configuration that the node believes in, or `expected`.
+  ProposeResult Change(uint64_t id, const Configuration& target, std::optional<Index> expected = {});
+  ProposeResult Transfer(uint64_t id, uint64_t to);
+  void StepDown(uint64_t id);
 
   // The owner's work, one kind at a time.
   Output Take(uint64_t id);   // TakeOutput; its parts wait in the host and in the network
-  bool Persist(uint64_t id);  // the step becomes durable, its messages leave
+  bool Persist(uint64_t id);  // the step becomes durable, its messages leave; or the snapshot is installed
+  bool FailInstall(uint64_t id);
+  // The transfer of the oldest snapshot asked for ends: the message arrives or is lost like any other; `sent` is
+  // reported.
+  bool SendSnapshot(uint64_t id, bool sent = true);
   bool Apply(uint64_t id, size_t entries_max = SIZE_MAX);
   bool AnswerFetch(uint64_t id);
   // Delivers, repeats or loses network()[position]. A message to a node that is down or cut off is lost.
@@ -96,7 +109,9 @@ class Cluster {
 
  private:
   static std::pair<uint64_t, uint64_t> Link(uint64_t a, uint64_t b) { return {std::min(a, b), std::max(a, b)}; }
+  PlacedConfiguration ConfigurationAt(const Host& host, Index through) const;
   void Start(Host& host, size_t tail_entries);
+  static void Install(Host& host, const SnapshotToInstall& snapshot);
   void Write(Host& host, const Output& step, Torn torn, size_t entries_written);
   void Arrive(Message message);
   void Send(const std::vector<Message>& messages, const Host& host);

@@ -5,7 +5,9 @@
 #include <functional>
 #include <utility>
 
+#include "raft/configuration.h"
 #include "raft/describe.h"
+#include "raft/quorum.h"
 #include "raft/random.h"
 #include "tests/raft/cluster.h"
 
@@ -21,6 +23,7 @@ ClusterOptions RandomCluster(Random& random, const ExploreOptions& options) {
     cluster.configuration.outgoing_voters = {{1}, {2}};
     cluster.configuration.voters.erase(cluster.configuration.voters.begin());
   }
+  cluster.others = random.Below(3);
   cluster.seed = options.seed;
   cluster.mutants = options.mutants;
   CoreOptions& core = cluster.core;
@@ -32,7 +35,7 @@ ClusterOptions RandomCluster(Random& random, const ExploreOptions& options) {
   if (random.Below(2) == 0) core.in_flight_messages_max = 1 + static_cast<uint32_t>(random.Below(4));
   if (random.Below(2) == 0) core.in_flight_bytes_max = 1 + random.Below(100);
   if (random.Below(2) == 0) core.apply_bytes_max = 1 + random.Below(60);
-  if (random.Below(2) == 0) core.memory_tail_bytes_max = random.Below(60);
+  if (random.Below(3) != 0) core.memory_tail_bytes_max = random.Below(3) * 20;
   if (random.Below(2) == 0) core.step_bytes_max = 1 + random.Below(60);
   if (random.Below(3) == 0) core.uncommitted_bytes_max = 20 + random.Below(100);
   return cluster;
@@ -48,6 +51,7 @@ class Explorer {
         loss_percent_(random_.Below(3) == 0 ? random_.Below(40) : random_.Below(5)),
         disorder_percent_(random_.Below(2) == 0 ? random_.Below(60) : 0),
         crash_weight_(1 + random_.Below(4)) {
+    cluster_.work_sends_snapshots = false;
     cluster_.watch = [this](uint64_t id, const Output& output) { Count(id, output); };
   }
 
@@ -57,6 +61,7 @@ class Explorer {
     for (auto& [id, host] : cluster_.hosts()) {
       coverage_["truncations"] += host.truncations;
       coverage_["rewrites"] += host.rewrites;
+      coverage_["installs"] += host.installs;
     }
     coverage_["leaders"] += cluster_.checker().leaders_seen();
     coverage_["commits"] += cluster_.checker().committed().value;
@@ -74,12 +79,13 @@ class Explorer {
   bool Healthy() const { return const_cast<Cluster&>(cluster_).checker().violations().empty() && broken_.empty(); }
 
   void OneStep() {
-    const Action actions[] = {{22, &Explorer::Tick},    {50, &Explorer::Take},   {30, &Explorer::Persist},
-                              {90, &Explorer::Deliver}, {15, &Explorer::Apply},  {10, &Explorer::AnswerFetch},
-                              {16, &Explorer::Propose}, {8, &Explorer::Read},    {crash_weight_, &Explorer::Crash},
-                              {20, &Explorer::Restart}, {2, &Explorer::Cut},     {1, &Explorer::Heal},
-                              {1, &Explorer::PeerGone}, {2, &Explorer::Release}, {5, &Explorer::Campaign},
-                              {6, &Explorer::Settle},   {3, &Explorer::Strand}};
+    const Action actions[] = {{22, &Explorer::Tick},    {50, &Explorer::Take},    {30, &Explorer::Persist},
+                              {90, &Explorer::Deliver}, {15, &Explorer::Apply},   {10, &Explorer::AnswerFetch},
+                              {16, &Explorer::Propose}, {8, &Explorer::Read},     {crash_weight_, &Explorer::Crash},
+                              {20, &Explorer::Restart}, {2, &Explorer::Cut},      {1, &Explorer::Heal},
+                              {1, &Explorer::PeerGone}, {5, &Explorer::Release},  {5, &Explorer::Campaign},
+                              {6, &Explorer::Settle},   {3, &Explorer::Strand},   {4, &Explorer::Change},
+                              {2, &Explorer::Transfer}, {1, &Explorer::StepDown}, {12, &Explorer::SendSnapshot}};
     uint64_t sum = 0;
     for (const Action& action : actions) sum += action.weight;
     uint64_t chosen = random_.Below(sum);
@@ -155,6 +161,11 @@ class Explorer {
     const uint64_t id = Pick([](const Cluster::Host& host) { return host.step.has_value(); });
     if (id == 0) return;
     Trace("persist", id);
+    if (cluster_.host(id).step->install && random_.Below(4) == 0) {
+      coverage_["installs failed"]++;
+      cluster_.FailInstall(id);
+      return;
+    }
     cluster_.Persist(id);
     coverage_["steps persisted"]++;
   }
@@ -268,26 +279,81 @@ class Explorer {
     cluster_.PeerGone(id, cluster_.core(id).leader().value);
   }
 
-  // Only what no node needs any more: snapshots do not exist yet.
+  // Of what the state machine holds for good; who needs it will need a snapshot.
   void Release() {
-    uint64_t through = UINT64_MAX;
-    for (const auto& [id, host] : cluster_.hosts()) {
-      through = std::min({through, std::max(host.applied_durable, host.disk.base).value, host.disk.last().value});
-    }
     const uint64_t id = PickUp();
-    if (id == 0 || through <= cluster_.host(id).disk.base.value) return;
-    for (const LogFetch& fetch : cluster_.host(id).fetches) {
-      if (fetch.from.value <= through) return;
+    if (id == 0) return;
+    const Cluster::Host& host = cluster_.host(id);
+    const uint64_t base = host.disk.base.value;
+    const uint64_t applied = host.core->applied().value;
+    if (applied <= base || host.step) return;
+    const uint64_t through = base + 1 + random_.Below(applied - base);
+    for (const LogFetch& fetch : host.fetches) {
+      if (fetch.purpose == LogFetch::Purpose::kApply && fetch.from.value <= through) return;
     }
     Trace("release at", id);
     coverage_["releases"]++;
     cluster_.Release(id, {through});
   }
 
+  // To a random set of nodes, mostly near the present one.
+  void Change() {
+    const uint64_t id = Pick([](const Cluster::Host& host) { return host.core && host.core->role() == Role::kLeader; });
+    if (id == 0) return;
+    Configuration target;
+    for (const auto& [node, host] : cluster_.hosts()) {
+      const Configuration& now = cluster_.core(id).configuration();
+      const bool votes = IsVoter(now, {node});
+      const uint64_t chance = random_.Below(8);
+      if (chance == 0 ? !votes : votes) {
+        target.voters.push_back({node});
+      } else if (chance < 4) {
+        target.learners.push_back({node});
+      }
+    }
+    std::optional<Index> expected;
+    if (random_.Below(8) == 0) expected = Index{random_.Below(20)};
+    Trace("change at " + std::to_string(id) + " to " + Describe(target));
+    const ProposeResult result = cluster_.Change(id, target, expected);
+    coverage_[std::holds_alternative<Refused>(result) ? "changes refused" : "changes"]++;
+  }
+
+  void Transfer() {
+    const uint64_t id = Pick([](const Cluster::Host& host) { return host.core && host.core->role() == Role::kLeader; });
+    if (id == 0) return;
+    const uint64_t to = Pick([](const Cluster::Host&) { return true; });
+    Trace("transfer to", to);
+    const ProposeResult result = cluster_.Transfer(id, to);
+    coverage_[std::holds_alternative<Refused>(result) ? "transfers refused" : "transfers"]++;
+  }
+
+  void StepDown() {
+    const uint64_t id = Pick([](const Cluster::Host& host) { return host.core && host.core->role() == Role::kLeader; });
+    if (id == 0 || random_.Below(3) != 0) return;
+    Trace("step down", id);
+    cluster_.StepDown(id);
+  }
+
+  void SendSnapshot() {
+    const uint64_t id = Pick([](const Cluster::Host& host) { return host.core && !host.snapshots.empty(); });
+    if (id == 0) return;
+    const bool sent = random_.Below(4) != 0;
+    Trace(sent ? "snapshot sent by" : "snapshot not sent by", id);
+    coverage_[sent ? "snapshots sent" : "snapshots not sent"]++;
+    cluster_.SendSnapshot(id, sent);
+  }
+
   void Count(uint64_t id, const Output& output) {
     if (options_.trace) Trace(Describe(output));
     for (const LogFetch& fetch : output.fetch) {
       coverage_[fetch.purpose == LogFetch::Purpose::kApply ? "fetches for apply" : "fetches for peers"]++;
+    }
+    if (output.install) coverage_["installs begun"]++;
+    if (output.configuration)
+      coverage_[output.configuration->configuration.joint() ? "joint states" : "joint states left"]++;
+    for (const Message& message : output.send_after_persist) {
+      const auto* request = std::get_if<VoteRequest>(&message.body);
+      if (request != nullptr && request->leadership_transfer) coverage_["campaigns by transfer"]++;
     }
     coverage_["reads answered"] += output.reads.size();
     coverage_["reads failed"] += output.reads_failed.size();
@@ -301,6 +367,7 @@ class Explorer {
   // After faults stop, a leader stands within a few election timeouts, and what it takes is applied everywhere.
   void DemandProgress() {
     Trace("faults stop");
+    cluster_.work_sends_snapshots = true;
     cluster_.Heal();
     for (auto& [id, host] : cluster_.hosts()) {
       if (!host.core) cluster_.Restart(id);
@@ -315,9 +382,12 @@ class Explorer {
         if (const auto* proposed = std::get_if<Proposed>(&result)) wanted = proposed->index;
         continue;
       }
-      const bool done =
-          wanted != Index{} && std::all_of(cluster_.hosts().begin(), cluster_.hosts().end(),
-                                           [&](auto& pair) { return pair.second.core->applied() >= wanted; });
+      // Whoever is a member must have it; a node that the configuration leaves out may sleep.
+      const bool done = wanted != Index{} && leader != 0 &&
+                        std::all_of(cluster_.hosts().begin(), cluster_.hosts().end(), [&](auto& pair) {
+                          return pair.second.core->applied() >= wanted ||
+                                 !IsMember(cluster_.core(leader).configuration(), pair.second.id);
+                        });
       if (done) return;
     }
     if (Healthy()) broken_.push_back("no progress after the faults stopped:\n" + cluster_.Status());

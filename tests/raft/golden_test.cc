@@ -65,7 +65,11 @@ INSTANTIATE_TEST_SUITE_P(Mutants, GoldenCanary,
                                          Canary{"aba-race", {.persisted_without_term_check = true}},
                                          Canary{"election-single", {.count_own_unpersisted_entries = true}},
                                          Canary{"election-basic", {.acknowledge_before_persist = true}},
-                                         Canary{"partial-persistence", {.apply_before_persist = true}}),
+                                         Canary{"partial-persistence", {.apply_before_persist = true}},
+                                         Canary{"snapshot-over-longer-log", {.snapshot_keeps_log = true}},
+                                         Canary{"snapshot-configuration", {.snapshot_keeps_configuration = true}},
+                                         Canary{"change-truncated", {.keep_truncated_configuration = true}},
+                                         Canary{"change-grow", {.change_without_joint = true}}),
                          [](const auto& canary) {
                            std::string name = canary.param.script;
                            std::replace(name.begin(), name.end(), '-', '_');

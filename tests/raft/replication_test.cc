@@ -200,12 +200,5 @@ TEST(Leader, IgnoresAnAcknowledgementOfWhatItDoesNotHave) {
   EXPECT_EQ(bench.core().commit(), Index{0});
 }
 
-TEST(Leader, RefusesWhatIsNotBuiltYet) {
-  Bench bench({});
-  bench.BecomeLeader({2});
-  EXPECT_EQ(std::get<Refused>(bench.core().TransferLeadership({2})).reason, Refused::Reason::kUnsupported);
-  EXPECT_EQ(std::get<Refused>(bench.core().ProposeConfiguration({})).reason, Refused::Reason::kUnsupported);
-}
-
 }  // namespace
 }  // namespace regent::raft

@@ -94,8 +94,8 @@ void Script::Print(const std::string& prefix, const std::string& lines) {
 void Script::Execute(const Command& command) {
   if (command.name == "cluster") return MakeCluster(command);
   if (command.name == "disk") return SetDisk(command);
-  if (!ExecuteClients(command) && !ExecuteOwner(command) && !ExecuteNetwork(command) && !ExecuteFaults(command) &&
-      !ExecuteQuestions(command)) {
+  if (!ExecuteClients(command) && !ExecuteOperators(command) && !ExecuteOwner(command) && !ExecuteNetwork(command) &&
+      !ExecuteFaults(command) && !ExecuteQuestions(command)) {
     out_ += "unknown command " + command.name + "\n";
     violated_ = true;
   }
@@ -108,6 +108,7 @@ void Script::MakeCluster(const Command& command) {
   if (command.options.contains("outgoing")) {
     for (uint64_t id : Numbers(command.options.at("outgoing"))) options.configuration.outgoing_voters.push_back({id});
   }
+  options.others = command.Option("others", 0);
   options.seed = command.Option("seed", 1);
   CoreOptions& core = options.core;
   core.pre_vote = command.Option("prevote", 1) != 0;
@@ -153,15 +154,40 @@ bool Script::ExecuteClients(const Command& command) {
     cluster_->PeerGone(id, command.Id(1));
   } else if (command.name == "propose") {
     for (size_t i = 1; i < command.words.size(); ++i) {
-      const ProposeResult result = cluster_->Propose(id, command.words[i]);
-      if (const auto* refused = std::get_if<Refused>(&result)) {
-        out_ += command.words[i] +
-                (refused->reason == Refused::Reason::kFull ? ": refused, full" : ": refused, not leader") +
-                ", leader=" + std::to_string(refused->leader.value) + "\n";
-      }
+      PrintRefusal(command.words[i], cluster_->Propose(id, command.words[i]));
     }
   } else if (command.name == "read") {
     if (!cluster_->Read(id, command.Id(1))) out_ += "refused\n";
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Script::PrintRefusal(const std::string& what, const ProposeResult& result) {
+  const auto* refused = std::get_if<Refused>(&result);
+  if (refused == nullptr) return;
+  const char* const reasons[] = {"not leader", "full",    "transferring",  "pending",
+                                 "conflict",   "invalid", "bad transferee"};
+  out_ += what + ": refused, " + reasons[static_cast<int>(refused->reason)] +
+          ", leader=" + std::to_string(refused->leader.value) + "\n";
+}
+
+bool Script::ExecuteOperators(const Command& command) {
+  const uint64_t id = command.Id(0);
+  if (command.name == "change") {
+    Configuration target;
+    for (uint64_t voter : Numbers(command.options.at("voters"))) target.voters.push_back({voter});
+    if (command.options.contains("learners")) {
+      for (uint64_t learner : Numbers(command.options.at("learners"))) target.learners.push_back({learner});
+    }
+    std::optional<Index> expected;
+    if (command.options.contains("expected")) expected = Index{command.Option("expected", 0)};
+    PrintRefusal("change", cluster_->Change(id, target, expected));
+  } else if (command.name == "transfer") {
+    PrintRefusal("transfer", cluster_->Transfer(id, command.Id(1)));
+  } else if (command.name == "resign") {
+    cluster_->StepDown(id);
   } else {
     return false;
   }
@@ -179,6 +205,10 @@ bool Script::ExecuteOwner(const Command& command) {
     need(cluster_->Apply(id));
   } else if (command.name == "fetch") {
     need(cluster_->AnswerFetch(id));
+  } else if (command.name == "snapshot") {
+    need(cluster_->SendSnapshot(id, command.words.size() < 2));
+  } else if (command.name == "spoil") {
+    need(cluster_->FailInstall(id));
   } else if (command.name == "work") {
     cluster_->Work(id);
   } else if (command.name == "settle") {
