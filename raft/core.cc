@@ -253,7 +253,7 @@ Output Core::TakeOutput() {
   if (!node.durability.InstallPending()) {
     node.apply.TakeInto(output, node.log, limit, node.term(), node.options.apply_bytes_max);
   }
-  node.log.Trim(std::min(node.commit, node.durability.stable()), node.options.memory_tail_bytes_max);
+  node.TrimLog();
 
   const PlacedConfiguration& configuration = node.membership.history().back();
   if (configuration != state.reported_configuration)

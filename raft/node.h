@@ -1,6 +1,7 @@
 // What a node has in every role. The roles (follower.h, candidate.h, leader.h) work on it; core.cc alone changes roles.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "raft/message.h"
 #include "raft/options.h"
 #include "raft/output.h"
+#include "raft/quorum.h"
 #include "raft/random.h"
 #include "raft/types.h"
 
@@ -53,6 +55,16 @@ struct Node {
     if (index <= commit) return;
     commit = index;
     membership.Committed(commit);
+  }
+
+  // What is committed and durable stays in memory for slow peers; a node without peers keeps what apply still needs.
+  void TrimLog() {
+    const Index durable = std::min(commit, durability.stable());
+    if (IsAlone(membership.current(), id)) {
+      log.Trim(std::min(durable, apply.handed()), 0);
+    } else {
+      log.Trim(durable, options.memory_tail_bytes_max);
+    }
   }
 
   // Not while a snapshot is being installed: its log is about to be replaced.

@@ -23,7 +23,7 @@ struct CoreOptions {
   uint32_t in_flight_messages_max = 512;        // AppendRequests with entries a peer has not acknowledged
   uint64_t in_flight_bytes_max = 64 << 20;      // their data (always at least one message)
   uint64_t apply_bytes_max = 4 << 20;           // data handed out for apply and not yet reported applied
-  uint64_t memory_tail_bytes_max = 64 << 20;    // committed and durable entries kept for slow peers
+  uint64_t memory_tail_bytes_max = 64 << 20;    // committed and durable entries kept for peers, if any
   uint64_t uncommitted_bytes_max = 256 << 20;   // proposals of this leader that are not committed; full: refused
   uint32_t reads_max = 65536;                   // reads waiting for an index; full: refused
 };

@@ -49,6 +49,10 @@ bool IsSoleVoter(const Configuration& configuration, NodeId id) {
          (outgoing.empty() || (outgoing.size() == 1 && outgoing.front() == id));
 }
 
+bool IsAlone(const Configuration& configuration, NodeId id) {
+  return IsSoleVoter(configuration, id) && configuration.learners.empty();
+}
+
 uint64_t ReachedByQuorum(const Configuration& configuration, const std::function<uint64_t(NodeId)>& value_of) {
   return std::min(ReachedByMajority(configuration.voters, value_of),
                   ReachedByMajority(configuration.outgoing_voters, value_of));

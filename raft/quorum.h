@@ -11,6 +11,7 @@ namespace regent::raft {
 
 bool IsVoter(const Configuration& configuration, NodeId id);  // in either half
 bool IsSoleVoter(const Configuration& configuration, NodeId id);
+bool IsAlone(const Configuration& configuration, NodeId id);  // the sole voter, and nobody learns
 
 // The largest value that a quorum has reached: the committed index from the nodes' matching indexes, the confirmed
 // round of reads from their acknowledged rounds. UINT64_MAX without voters.
