@@ -29,6 +29,7 @@
 #include "server/node/random.h"
 #include "server/node/read_gate.h"
 #include "server/node/request_metrics.h"
+#include "server/node/slow_requests.h"
 #include "server/node/watch_hub.h"
 
 namespace regent::server {
@@ -119,6 +120,7 @@ class Node final : public api::Backend {
   Loop::Task on_ready_;                                                            // of the apply loop, after Start
 
   RequestMetrics request_metrics_;
+  SlowRequests slow_requests_;
   WatchHub hub_;
   Purger purger_;
   HashJobs hash_jobs_;

@@ -38,6 +38,7 @@ bool IsGrpc(std::string_view content_type) {
 H2Connection::H2Connection(uint64_t id, OwnedFd fd, Environment environment, MonotonicTime now)
     : id_(id),
       fd_(std::move(fd)),
+      peer_(std::make_shared<const std::string>(PeerText(fd_.get()))),
       environment_(std::move(environment)),
       give_up_at_(now + environment_.options.handshake_timeout),
       last_received_(now) {
@@ -256,6 +257,7 @@ void H2Connection::OpenCall(H2Stream& stream) {
                                                                             .is_unary = is_unary,
                                                                             .deadline = stream.deadline,
                                                                             .metadata = std::move(stream.metadata),
+                                                                            .peer = peer_,
                                                                             .unsent = stream.unsent});
   if (is_unary) return;
   stream.open = std::make_shared<OpenStream>();

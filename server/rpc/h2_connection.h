@@ -116,6 +116,7 @@ class H2Connection {
 
   const uint64_t id_;
   const OwnedFd fd_;
+  const std::shared_ptr<const std::string> peer_;
   Environment environment_;
   nghttp2_session* session_ = nullptr;
   std::unordered_map<int32_t, std::unique_ptr<H2Stream>> streams_;
