@@ -92,6 +92,7 @@ struct OperationText {
     return "request_delete_range:{" + RequestText(range) + "}";
   }
   std::string operator()(const std::shared_ptr<const TxnRequest>& txn) const {
+    if (txn == nullptr) return "";  // an operation without a request
     return "request_txn:<" + RequestText(*txn) + ">";
   }
 };

@@ -117,6 +117,7 @@ func slowRows() []slowRow {
 		txnRow("large txn", nil, []*pb.RequestOp{putOp("large/2", string(large)), rangeOp("large/0")}, nil),
 		txnRow("txn of the future", nil, []*pb.RequestOp{{Request: &pb.RequestOp_RequestRange{
 			RequestRange: &pb.RangeRequest{Key: []byte("k"), Revision: 1000}}}}, nil),
+		txnRow("txn with an operation that is missing", nil, []*pb.RequestOp{{}, putOp("t", secret)}, nil),
 		txnRow("refused txn", nil, []*pb.RequestOp{putOp("t", secret), putOp("t", secret)}, nil),
 		deleteRow("delete", &pb.DeleteRangeRequest{Key: []byte("k"), PrevKv: true}),
 		deleteRow("delete of nothing", &pb.DeleteRangeRequest{Key: []byte("x"), RangeEnd: []byte("y")}),
