@@ -19,6 +19,7 @@
 #include "server/rpc/http_endpoints.h"
 #include "server/rpc/json_gateway.h"
 #include "server/rpc/listener.h"
+#include "server/rpc/request_stats.h"
 #include "server/runtime/clock.h"
 #include "server/runtime/json_log.h"
 #include "server/runtime/metrics.h"
@@ -73,6 +74,7 @@ NodeOptions MakeNodeOptions(const Settings& settings, int64_t quota_bytes, const
   options.raft.pre_vote = settings.pre_vote;
   options.request_bytes_max = settings.max_request_bytes;
   options.quota_bytes = quota_bytes;
+  options.slow_request = settings.warning_apply_duration;
   if (settings.watch_progress_notify_interval.count() > 0) {
     options.watch.progress_interval = settings.watch_progress_notify_interval;
   }
@@ -234,10 +236,11 @@ absl::Status ComposedServer::OpenFront(const Settings& settings) {
   service_options.request_timeout = api::kRequestTimeoutBase + 2 * settings.election_timeout;
   service_options.now = SteadyNow;
   services_ = std::make_unique<api::Services>(*node_, service_options);
-  engine_ = StartH2Engine(MakeEngineOptions(settings, services_->Methods()), metrics_);
+  const std::vector<api::Method> methods =
+      WithRequestStats(services_->Methods(), settings.warning_unary_request_duration);
+  engine_ = StartH2Engine(MakeEngineOptions(settings, methods), metrics_);
   gateway_ = std::make_unique<JsonGateway>(
-      JsonGateway::Options{.methods = services_->Methods(), .message_bytes_max = MessageBytesMax(settings)},
-      *background_, metrics_);
+      JsonGateway::Options{.methods = methods, .message_bytes_max = MessageBytesMax(settings)}, *background_, metrics_);
   HttpEndpoints::Options http = MakeHttpOptions(settings);
   if (settings.enable_grpc_gateway) {
     http.gateway = [this](const HttpRequest& request, JsonGateway::Done done) {

@@ -21,7 +21,8 @@ int64_t TxnCost(const api::TxnRequest& txn) {
     int64_t cost = 0;
     for (const api::RequestOp& operation : operations) {
       if (const auto* put = std::get_if<api::PutRequest>(&operation)) cost += PutCost(*put);
-      if (const auto* nested = std::get_if<NestedTxn>(&operation)) cost += TxnCost(**nested);
+      const auto* nested = std::get_if<NestedTxn>(&operation);
+      if (nested != nullptr && *nested != nullptr) cost += TxnCost(**nested);
     }
     return cost;
   };

@@ -17,7 +17,7 @@ namespace regent::storage {
 inline constexpr int64_t kEmptyStoreBytes = 4096;
 inline constexpr int64_t kLeaseBytes = 64;
 
-// The bytes that a write may add; 0: it adds none.
+// The bytes that a write may add; 0: it adds none. The request need not be valid: an operation may be missing.
 int64_t QuotaCost(const api::WriteRequest& request);
 
 // `logical_bytes`: of versions and leases, without kEmptyStoreBytes. A quota of 0 or less: everything fits.

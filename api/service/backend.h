@@ -140,6 +140,10 @@ class Backend {
   // Through the log. The result's alternative matches the request's.
   virtual void Propose(WriteRequest request, MonotonicTime deadline, Done<WriteResult> done) = 0;
 
+  // Answers a request that is not proposed because of `why`. One that does not fit the quota either hears ErrNoSpace,
+  // once the alarm is raised: etcd looks at the quota before it looks at the request.
+  virtual void Reject(WriteRequest request, absl::Status why, absl::AnyInvocable<void(absl::Status)> done) = 0;
+
   // Linearizable unless the request says serializable.
   virtual void Range(RangeRequest request, MonotonicTime deadline, Done<RangeResult> done) = 0;
 
@@ -166,6 +170,8 @@ class Backend {
   // etcd's very value of the key-values at a revision (0: the current one), of this member, without a read index.
   virtual void HashKv(int64_t revision, Done<HashKvResult> done) = 0;
   virtual void Defragment(Done<std::monostate> done) = 0;
+  // Hands the leadership to a voter. Errors: ErrNotLeader, ErrBadLeaderTransferee.
+  virtual void MoveLeader(uint64_t target, Done<std::monostate> done) = 0;
 };
 
 }  // namespace regent::api

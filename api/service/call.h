@@ -34,6 +34,9 @@ class Call {
   // When the client stops waiting; MonotonicTime::max() if it did not say.
   virtual MonotonicTime deadline() const = 0;
 
+  // The client's address, for people: "127.0.0.1:41180". Empty where the engine does not say.
+  virtual std::string_view peer() const { return {}; }
+
   // Queues a message; messages leave in the order of the calls. Unary: exactly one Send, then Finish(OkStatus()).
   virtual void Send(WireMessage message) = 0;
 

@@ -335,6 +335,8 @@ absl::Status Decode(std::string_view bytes, AlarmRequest& out) {
 
 absl::Status Decode(std::string_view bytes, HashKvRequest& out) { return ReadFields(bytes, To(1, out.revision)); }
 
+absl::Status Decode(std::string_view bytes, MoveLeaderRequest& out) { return ReadFields(bytes, To(1, out.target_id)); }
+
 absl::Status Decode(std::string_view bytes, MemberListRequest& out) {
   return ReadFields(bytes, To(1, out.linearizable));
 }

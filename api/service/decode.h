@@ -38,6 +38,10 @@ struct HashKvRequest {
   int64_t revision = 0;
 };
 
+struct MoveLeaderRequest {
+  uint64_t target_id = 0;
+};
+
 struct HealthCheckRequest {
   std::string service;
 };
@@ -65,6 +69,7 @@ absl::Status Decode(std::string_view bytes, WatchRequest& out);
 absl::Status Decode(std::string_view bytes, AlarmRequest& out);
 absl::Status Decode(std::string_view bytes, MemberListRequest& out);
 absl::Status Decode(std::string_view bytes, HashKvRequest& out);
+absl::Status Decode(std::string_view bytes, MoveLeaderRequest& out);
 absl::Status Decode(std::string_view bytes, HealthCheckRequest& out);
 absl::Status Decode(std::string_view bytes, EmptyRequest& out);
 

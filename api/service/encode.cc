@@ -202,6 +202,11 @@ WireMessage Encode(const Header& header, std::shared_ptr<const TxnResult> result
   return EncodeOwned(header, result);
 }
 
+size_t EncodedSize(const Header& header, const RangeResult& result) { return Size(header, result); }
+size_t EncodedSize(const Header& header, const PutResult& result) { return Size(header, result); }
+size_t EncodedSize(const Header& header, const DeleteRangeResult& result) { return Size(header, result); }
+size_t EncodedSize(const Header& header, const TxnResult& result) { return Size(header, result); }
+
 WireMessage EncodeStreamed(const Header* header, std::shared_ptr<const RangeResult> result) {
   const size_t size = header != nullptr ? Size(*header, *result) : result->kvs.size_bytes();
   MessageBuilder out;

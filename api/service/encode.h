@@ -44,6 +44,12 @@ WireMessage Encode(const Header& header, std::shared_ptr<const PutResult> result
 WireMessage Encode(const Header& header, std::shared_ptr<const DeleteRangeResult> result);
 WireMessage Encode(const Header& header, std::shared_ptr<const TxnResult> result);
 
+// The bytes of the same answer, without making it.
+size_t EncodedSize(const Header& header, const RangeResult& result);
+size_t EncodedSize(const Header& header, const PutResult& result);
+size_t EncodedSize(const Header& header, const DeleteRangeResult& result);
+size_t EncodedSize(const Header& header, const TxnResult& result);
+
 std::string EncodeHeaderOnly(const Header& header);  // compaction, lease revoke
 std::string Encode(const Header& header, const LeaseGrantResult& result);
 std::string Encode(const Header& header, LeaseId id, const LeaseKeepAliveResult& result);

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <utility>
 
-#include "api/contract/status_macros.h"
+#include "api/contract/errors.h"
 #include "api/contract/validate.h"
 #include "api/service/encode.h"
 #include "api/service/propose.h"
@@ -50,12 +50,21 @@ absl::Status ValidateFor(const ServiceContext& context, const TxnRequest& reques
   return Validate(request, context.options().max_txn_ops);
 }
 
-// Everything that decides whether a write is taken, with the bytes at hand because their number counts.
+// Everything that decides whether a write is taken, with the bytes at hand because their number counts. False: the call
+// has been answered, or will be.
 template <typename Request>
-absl::Status Take(const ServiceContext& context, const Call& call, std::string_view bytes, Request& request) {
-  REGENT_RETURN_IF_ERROR(DecodeFor(context, bytes, request));
-  REGENT_RETURN_IF_ERROR(context.Admit(call));
-  return ValidateFor(context, request);
+bool Take(ServiceContext& context, const std::shared_ptr<Call>& call, std::string_view bytes, Request& request) {
+  absl::Status status = DecodeFor(context, bytes, request);
+  const bool is_readable = status.ok() || status == ErrTooManyOps();
+  if (is_readable) {
+    if (absl::Status refused = context.Admit(*call); !refused.ok()) return Fail(*call, refused), false;
+  }
+  if (status.ok()) status = ValidateFor(context, request);
+  if (status.ok()) return true;
+  if (!is_readable) return Fail(*call, status), false;
+  context.backend().Reject(std::move(request), std::move(status),
+                           [call](absl::Status why) { Fail(*call, std::move(why)); });
+  return false;
 }
 
 template <typename Request, typename Result>
@@ -68,7 +77,7 @@ template <typename Request, typename Result>
 Method WriteMethod(ServiceContext& context, std::string path) {
   const auto run = [&context](std::shared_ptr<Call> call, std::string_view bytes) {
     Request request;
-    if (absl::Status status = Take(context, *call, bytes, request); !status.ok()) return Fail(*call, status);
+    if (!Take(context, call, bytes, request)) return;
     Write<Request, Result>(context, std::move(call), std::move(request), bytes.size());
   };
   return {.path = std::move(path), .kind = Method::Kind::kUnary, .unary = run, .stream = nullptr};
@@ -77,7 +86,7 @@ Method WriteMethod(ServiceContext& context, std::string path) {
 Method TxnMethod(ServiceContext& context, std::string path) {
   const auto run = [&context](std::shared_ptr<Call> call, std::string_view bytes) {
     TxnRequest request;
-    if (absl::Status status = Take(context, *call, bytes, request); !status.ok()) return Fail(*call, status);
+    if (!Take(context, call, bytes, request)) return;
     if (!IsReadOnly(request)) {
       return Write<TxnRequest, TxnResult>(context, std::move(call), std::move(request), bytes.size());
     }

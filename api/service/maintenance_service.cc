@@ -37,6 +37,14 @@ void Defragment(ServiceContext& context, std::shared_ptr<Call> call, EmptyReques
   });
 }
 
+// As etcd's, the answer has no header.
+void MoveLeader(ServiceContext& context, std::shared_ptr<Call> call, MoveLeaderRequest request) {
+  context.backend().MoveLeader(request.target_id, [call = std::move(call)](absl::StatusOr<std::monostate> done) {
+    if (!done.ok()) return Fail(*call, done.status());
+    Answer(*call, std::string());
+  });
+}
+
 void Hash(ServiceContext& context, std::shared_ptr<Call> call, EmptyRequest) {
   context.backend().Hash([&context, call = std::move(call)](absl::StatusOr<HashResult> result) {
     if (!result.ok()) return Fail(*call, result.status());
@@ -58,6 +66,7 @@ std::vector<Method> MaintenanceMethods(ServiceContext& context) {
       Unary<EmptyRequest>(context, "/etcdserverpb.Maintenance/Status", &Status),
       Unary<AlarmRequest>(context, "/etcdserverpb.Maintenance/Alarm", &Alarm),
       Unary<EmptyRequest>(context, "/etcdserverpb.Maintenance/Defragment", &Defragment),
+      Unary<MoveLeaderRequest>(context, "/etcdserverpb.Maintenance/MoveLeader", &MoveLeader),
       Unary<EmptyRequest>(context, "/etcdserverpb.Maintenance/Hash", &Hash),
       Unary<HashKvRequest>(context, "/etcdserverpb.Maintenance/HashKV", &HashKv),
   };

@@ -18,7 +18,6 @@ namespace regent::api {
 namespace {
 
 constexpr std::string_view kUnimplementedUnary[] = {
-    "/etcdserverpb.Maintenance/MoveLeader",
     "/etcdserverpb.Maintenance/Downgrade",
     "/etcdserverpb.Cluster/MemberAdd",
     "/etcdserverpb.Cluster/MemberRemove",

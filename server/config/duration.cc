@@ -87,17 +87,4 @@ absl::StatusOr<std::chrono::nanoseconds> ParseDuration(std::string_view text) {
   return std::chrono::nanoseconds(negative ? -nanoseconds : nanoseconds);
 }
 
-std::string FormatDuration(std::chrono::nanoseconds duration) {
-  const int64_t total = duration.count();
-  if (total % 1'000'000'000 != 0) {
-    if (total % 1'000'000 == 0) return std::to_string(total / 1'000'000) + "ms";
-    return std::to_string(total) + "ns";
-  }
-  const int64_t seconds = total / 1'000'000'000;
-  if (seconds < 60) return std::to_string(seconds) + "s";
-  std::string text;
-  if (seconds >= 3600) text = std::to_string(seconds / 3600) + "h";
-  return text + std::to_string(seconds / 60 % 60) + "m" + std::to_string(seconds % 60) + "s";
-}
-
 }  // namespace regent::server

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "api/contract/duration_text.h"
 #include "api/contract/status_macros.h"
 #include "server/config/duration.h"
 #include "server/config/number.h"
@@ -78,7 +79,7 @@ absl::StatusOr<std::string> ReadForm(Form form, std::string_view text) {
     case Form::kDuration: {
       const absl::StatusOr<std::chrono::nanoseconds> duration = ParseDuration(text);
       if (!duration.ok()) return Bad("parse error");
-      return FormatDuration(*duration);
+      return api::DurationText(*duration);
     }
   }
   std::abort();  // every form is above
@@ -157,7 +158,9 @@ struct Formatter {
   std::string operator()(std::chrono::milliseconds Settings::*member) const {
     return std::to_string((settings.*member).count());
   }
-  std::string operator()(std::chrono::nanoseconds Settings::*member) const { return FormatDuration(settings.*member); }
+  std::string operator()(std::chrono::nanoseconds Settings::*member) const {
+    return api::DurationText(settings.*member);
+  }
   std::string operator()(std::vector<Url> Settings::*member) const { return JoinUrls(settings.*member); }
   std::string operator()(std::vector<std::string> Settings::*member) const {
     std::string text;

@@ -6,9 +6,9 @@
 #include <set>
 #include <utility>
 
+#include "api/contract/duration_text.h"
 #include "api/contract/status_macros.h"
 #include "server/config/auto_compaction.h"
-#include "server/config/duration.h"
 #include "server/config/identity.h"
 #include "server/config/log_rotation.h"
 #include "server/config/option_value.h"
@@ -100,8 +100,8 @@ absl::Status CheckFeatures(const Settings& settings) {
     return Invalid("enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint");
   }
   if (settings.compact_hash_check_time.count() <= 0) {
-    return Invalid("--compact-hash-check-time must be >0 (set to " + FormatDuration(settings.compact_hash_check_time) +
-                   ")");
+    return Invalid("--compact-hash-check-time must be >0 (set to " +
+                   api::DurationText(settings.compact_hash_check_time) + ")");
   }
   return absl::OkStatus();
 }

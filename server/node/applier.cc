@@ -10,20 +10,16 @@
 #include "glog/logging.h"
 
 namespace regent::server {
-namespace {
-
-constexpr Duration kSlowApply = std::chrono::milliseconds(100);
-
-}  // namespace
 
 Applier::Applier(const NodeSeams& seams, const NodeOptions& options, WatchHub& hub, Purger& purger,
-                 RequestMetrics& requests, Events events)
+                 RequestMetrics& requests, SlowRequests& slow_requests, Events events)
     : loop_(seams.apply_loop),
       raft_loop_(seams.raft_loop),
       state_machine_(seams.state_machine),
       options_(options),
       metrics_(seams.metrics),
       requests_(requests),
+      slow_requests_(slow_requests),
       hub_(hub),
       purger_(purger),
       events_(std::move(events)),
@@ -78,6 +74,12 @@ void Applier::ApplyTurn() {
   storage::ApplyOutcome outcome =
       state_machine_.Apply(turn_, [&wanted](std::string_view key) { return wanted->Contains(key); });
   const Duration took = loop_.Now() - start;
+  slow_requests_.OnTurn(turn_, outcome.answers,
+                        {.cluster_id = options_.cluster_id,
+                         .member_id = options_.member_id,
+                         .revision = state_machine_.view()->revision(),
+                         .raft_term = state_machine_.applied_term().value},
+                        took);
   turn_.clear();
 
   // Before the events: who has seen the keys of a lease go, and asks for the lease, must not find it.
@@ -164,7 +166,6 @@ void Applier::UpdateMetrics(const storage::ApplyOutcome& outcome, Duration took)
   size_t commands = 0;
   for (const storage::Answer& answer : outcome.answers) commands += answer.count;
   const Duration each = took / static_cast<int64_t>(std::max<size_t>(commands, 1));
-  if (each > kSlowApply) metrics_.server_slow_apply_total.Increment(commands);
   for (const storage::Answer& answer : outcome.answers) {
     const bool success = answer.result.ok() || answer.result.status() == api::ErrCompacted();
     requests_.apply.Observe(answer.kind, success, each, answer.count);

@@ -19,6 +19,7 @@
 #include "server/node/node_options.h"
 #include "server/node/proposals.h"
 #include "server/node/purger.h"
+#include "server/node/slow_requests.h"
 #include "server/node/watch_hub.h"
 #include "server/runtime/mailbox.h"
 
@@ -36,7 +37,7 @@ class Applier {
   };
 
   Applier(const NodeSeams& seams, const NodeOptions& options, WatchHub& hub, Purger& purger, RequestMetrics& requests,
-          Events events);
+          SlowRequests& slow_requests, Events events);
 
   // `proposals`: made since the last call, not only those of `entries`.
   void Apply(std::vector<raft::Entry> entries, std::vector<Proposal> proposals);
@@ -84,6 +85,7 @@ class Applier {
   const NodeOptions& options_;
   Metrics& metrics_;
   RequestMetrics& requests_;
+  SlowRequests& slow_requests_;
   WatchHub& hub_;
   Purger& purger_;
   const Events events_;

@@ -44,6 +44,7 @@ Node::Node(NodeSeams seams, NodeOptions options, raft::CoreStart start)
       random_(seams.seed),
       next_sequence_(random_.Next() << 24),
       request_metrics_(seams.metrics),
+      slow_requests_(options_.slow_request, seams.metrics),
       hub_(seams.watch_loop, seams.background, options_.watch, random_.Next(), seams.metrics, options_.mutants),
       purger_(seams_, options_),
       hash_jobs_(seams_),
@@ -52,7 +53,7 @@ Node::Node(NodeSeams seams, NodeOptions options, raft::CoreStart start)
             .on_fetched = [this](const raft::LogFetch& fetch,
                                  raft::FetchResult result) { driver_.OnFetched(fetch, std::move(result)); }}),
       flusher_(seams_, options_, log_),
-      applier_(seams_, options_, hub_, purger_, request_metrics_,
+      applier_(seams_, options_, hub_, purger_, request_metrics_, slow_requests_,
                {.on_leases = [this](const std::vector<storage::LeaseChange>& changes) { keeper_.OnChanges(changes); },
                 .on_alarms = [this] { OnAlarms(); },
                 .on_over_quota =

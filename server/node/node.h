@@ -29,6 +29,7 @@
 #include "server/node/random.h"
 #include "server/node/read_gate.h"
 #include "server/node/request_metrics.h"
+#include "server/node/slow_requests.h"
 #include "server/node/watch_hub.h"
 
 namespace regent::server {
@@ -49,6 +50,7 @@ class Node final : public api::Backend {
   api::Header CurrentHeader() const override;
   bool HasLeader() const override { return driver_.leader() != 0; }
   void Propose(api::WriteRequest request, api::MonotonicTime deadline, api::Done<api::WriteResult> done) override;
+  void Reject(api::WriteRequest request, absl::Status why, absl::AnyInvocable<void(absl::Status)> done) override;
   void Range(api::RangeRequest request, api::MonotonicTime deadline, api::Done<api::RangeResult> done) override;
   void OpenRange(api::RangeRequest request, api::MonotonicTime deadline,
                  api::Done<std::unique_ptr<api::SlicedRange>> done) override;
@@ -61,6 +63,7 @@ class Node final : public api::Backend {
   void Status(api::Done<api::StatusResult> done) override;
   void Alarms(api::AlarmRequest get, api::Done<api::AlarmResult> done) override;
   void Defragment(api::Done<std::monostate> done) override;
+  void MoveLeader(uint64_t target, api::Done<std::monostate> done) override;
   void Hash(api::Done<api::HashResult> done) override;
   void HashKv(int64_t revision, api::Done<api::HashKvResult> done) override;
 
@@ -80,6 +83,7 @@ class Node final : public api::Backend {
   api::Done<api::WriteResult> AfterPurge(api::Revision revision, api::Done<api::WriteResult> done);
   // What the node itself wants, from the raft loop; `done` runs on it, later.
   void ProposeOwn(api::WriteRequest body, uint64_t leader_term, absl::AnyInvocable<void(absl::Status)> done);
+  void RefuseForSpace(api::Done<api::WriteResult> done);  // from any thread
   // `refused` hears ErrNoSpace as soon as the alarm is raised, or cannot be.
   void RaiseNoSpace(std::vector<api::Done<api::WriteResult>> refused);
   void AnswerRefused();
@@ -119,6 +123,7 @@ class Node final : public api::Backend {
   Loop::Task on_ready_;                                                            // of the apply loop, after Start
 
   RequestMetrics request_metrics_;
+  SlowRequests slow_requests_;
   WatchHub hub_;
   Purger purger_;
   HashJobs hash_jobs_;

@@ -14,6 +14,7 @@ absl::StatusOr<api::RangeResult> Node::RangeCounted(const api::RangeRequest& req
   seams_.metrics.mvcc_range_total.Increment();
   request_metrics_.range.Observe(kRangeKind, result.ok(), end - read);
   request_metrics_.request.Observe(kRangeKind, result.ok(), end - begun);
+  slow_requests_.OnRange(request, result, end - begun);
   return result;
 }
 
@@ -23,7 +24,9 @@ absl::StatusOr<api::TxnResult> Node::ReadTxnCounted(const api::TxnRequest& reque
   const size_t ranges = request.compare.size() + (result.ok() ? result->responses.size() : 0);
   seams_.metrics.mvcc_range_total.Increment(ranges);
   if (ranges > 1) seams_.metrics.mvcc_txn_total.Increment();
-  request_metrics_.request.Observe(kReadTxnKind, result.ok(), seams_.raft_loop.Now() - begun);
+  const Duration took = seams_.raft_loop.Now() - begun;
+  request_metrics_.request.Observe(kReadTxnKind, result.ok(), took);
+  slow_requests_.OnReadTxn(request, result, took);
   return result;
 }
 

@@ -36,6 +36,8 @@ struct NodeOptions {
   uint64_t unapplied_entries_max = 5'000;                   // committed and not applied: new proposals are refused
   int64_t quota_bytes = 0;                                  // as the state machine has it; 0 or less: none
 
+  Duration slow_request = std::chrono::milliseconds(100);  // what takes longer is logged (slow_requests.h)
+
   Duration log_idle = std::chrono::milliseconds(10);        // then the log's mark is written and its future prepared
   Duration disk_stall_max = std::chrono::seconds(20);       // a write that takes longer ends the process
   Duration flush_check_interval = std::chrono::seconds(5);  // how often the log is released up to the flushed state

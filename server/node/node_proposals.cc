@@ -14,11 +14,7 @@ namespace regent::server {
 void Node::Propose(api::WriteRequest request, api::MonotonicTime deadline, api::Done<api::WriteResult> done) {
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
   if (!storage::FitsQuota(request, applier_.logical_bytes(), options_.quota_bytes)) {
-    return seams_.raft_loop.Post([this, done = std::move(done)]() mutable {
-      std::vector<api::Done<api::WriteResult>> refused;
-      refused.push_back(std::move(done));
-      RaiseNoSpace(std::move(refused));
-    });
+    return RefuseForSpace(std::move(done));
   }
   deadline = Bounded(deadline);
   if (auto* grant = std::get_if<api::LeaseGrantRequest>(&request)) {
@@ -37,6 +33,12 @@ void Node::Propose(api::WriteRequest request, api::MonotonicTime deadline, api::
     seams_.metrics.server_proposals_failed_total.Increment();
     made.proposal.done(status);
   }
+}
+
+void Node::Reject(api::WriteRequest request, absl::Status why, absl::AnyInvocable<void(absl::Status)> done) {
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  if (storage::FitsQuota(request, applier_.logical_bytes(), options_.quota_bytes)) return done(std::move(why));
+  RefuseForSpace([done = std::move(done)](absl::StatusOr<api::WriteResult> result) mutable { done(result.status()); });
 }
 
 RaftDriver::Request Node::MakeRequest(api::WriteRequest body, uint64_t leader_term, MonotonicTime deadline,
@@ -99,6 +101,14 @@ void Node::RaiseNoSpace(std::vector<api::Done<api::WriteResult>> refused) {
   ProposeOwn(raise, 0, [this](const absl::Status&) {
     raising_no_space_ = false;
     AnswerRefused();
+  });
+}
+
+void Node::RefuseForSpace(api::Done<api::WriteResult> done) {
+  seams_.raft_loop.Post([this, done = std::move(done)]() mutable {
+    std::vector<api::Done<api::WriteResult>> refused;
+    refused.push_back(std::move(done));
+    RaiseNoSpace(std::move(refused));
   });
 }
 

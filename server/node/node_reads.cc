@@ -195,6 +195,14 @@ void Node::Alarms(api::AlarmRequest get, api::Done<api::AlarmResult> done) {
 // Nothing to do: the store gives space back by itself.
 void Node::Defragment(api::Done<std::monostate> done) { done(std::monostate{}); }
 
+// The only member can only keep the leadership.
+void Node::MoveLeader(uint64_t target, api::Done<std::monostate> done) {
+  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  if (driver_.leader() != options_.member_id) return done(api::ErrNotLeader());
+  if (target != options_.member_id) return done(api::ErrBadLeaderTransferee());
+  done(std::monostate{});
+}
+
 void Node::Hash(api::Done<api::HashResult> done) {
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
   seams_.apply_loop.Post([this, done = std::move(done)]() mutable {

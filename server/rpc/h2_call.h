@@ -46,6 +46,7 @@ class H2Call final : public api::Call {
     bool is_unary = false;
     api::MonotonicTime deadline = api::MonotonicTime::max();
     Headers metadata;
+    std::shared_ptr<const std::string> peer;
     UnsentBytes unsent;  // of a stream; null for a unary call
   };
 
@@ -56,6 +57,7 @@ class H2Call final : public api::Call {
 
   std::optional<std::string_view> Metadata(std::string_view key) const override;
   api::MonotonicTime deadline() const override { return facts_.deadline; }
+  std::string_view peer() const override { return *facts_.peer; }
   void Send(api::WireMessage message) override;
   void Finish(absl::Status status) override;
   size_t unsent_bytes() const override {

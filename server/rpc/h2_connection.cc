@@ -22,39 +22,8 @@ constexpr int kWritesPerTurn = 8;  // of kOutBytesMax
 // A client that gives up thousands of calls at once is no attack; libnghttp2 would allow 1000 and 33 a second.
 constexpr uint64_t kResetsMax = 20'000;
 constexpr uint64_t kResetsPerSecond = 1'000;
-constexpr size_t kStatusTextBytesMax = 8 * 1024;  // a block of headers that is too long would never be sent
 constexpr int kPingStrikesMax = 2;
 constexpr MonotonicTime::duration kPingWithoutCalls = std::chrono::hours(2);
-
-nghttp2_nv Header(std::string_view name, std::string_view value) {
-  return {reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
-          reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
-}
-
-std::string_view CodeText(absl::StatusCode code) {
-  static constexpr std::string_view kTexts[] = {"0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
-                                                "9", "10", "11", "12", "13", "14", "15", "16"};
-  const auto index = static_cast<size_t>(code);
-  return index < std::size(kTexts) ? kTexts[index] : kTexts[2];
-}
-
-// grpc-status and grpc-message, as headers that live as long as this.
-class StatusHeaders {
- public:
-  explicit StatusHeaders(const absl::Status& status)
-      : message_(PercentEncode({status.message().data(), std::min(status.message().size(), kStatusTextBytesMax)})) {
-    headers_[0] = Header("grpc-status", CodeText(status.code()));
-    if (!status.ok()) headers_[1] = Header("grpc-message", message_);
-    size_ = status.ok() ? 1 : 2;
-  }
-  const nghttp2_nv* data() const { return headers_.data(); }
-  size_t size() const { return size_; }
-
- private:
-  const std::string message_;
-  std::array<nghttp2_nv, 2> headers_{};
-  size_t size_ = 0;
-};
 
 bool IsGrpc(std::string_view content_type) {
   constexpr std::string_view kGrpc = "application/grpc";
@@ -69,6 +38,7 @@ bool IsGrpc(std::string_view content_type) {
 H2Connection::H2Connection(uint64_t id, OwnedFd fd, Environment environment, MonotonicTime now)
     : id_(id),
       fd_(std::move(fd)),
+      peer_(std::make_shared<const std::string>(PeerText(fd_.get()))),
       environment_(std::move(environment)),
       give_up_at_(now + environment_.options.handshake_timeout),
       last_received_(now) {
@@ -97,6 +67,8 @@ H2Connection::~H2Connection() {
 
 bool H2Connection::OnReadable(MonotonicTime now) {
   static thread_local std::array<char, kReadBytes> buffer;
+  turn_header_bytes_ = 0;
+  if (paused_ && !Feed(std::exchange(paused_input_, {}), now)) return paused_;
   for (int reads = 0; reads < kReadsPerTurn && !dead_ && !close_after_flush_; ++reads) {
     const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), 0);
     if (size < 0 && errno == EINTR) continue;
@@ -107,18 +79,25 @@ bool H2Connection::OnReadable(MonotonicTime now) {
     }
     last_received_ = now;
     ping_out_ = false;
-    const ssize_t used =
-        nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(buffer.data()), static_cast<size_t>(size));
-    if (used < 0) {  // not HTTP/2, or a flood: libnghttp2 has queued what there is to say
-      close_after_flush_ = true;
-      give_up_at_ = now + environment_.options.handshake_timeout;
-      return false;
-    }
+    if (!Feed({buffer.data(), static_cast<size_t>(size)}, now)) return paused_;
     if (nghttp2_session_get_outbound_queue_size(session_) > kOutFramesMax) dead_ = true;
     // The socket is empty; epoll tells of what comes later, but the end it has told of already.
     if (static_cast<size_t>(size) < buffer.size() && !hung_up_) return false;
   }
   return !dead_ && !close_after_flush_;
+}
+
+// Gives the session its input. False: it takes no more, in this turn (paused_) or at all.
+bool H2Connection::Feed(std::string_view bytes, MonotonicTime now) {
+  paused_ = false;
+  const ssize_t used = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  if (used < 0) {  // not HTTP/2, or a flood: libnghttp2 has queued what there is to say
+    close_after_flush_ = true;
+    give_up_at_ = now + environment_.options.handshake_timeout;
+  }
+  if (close_after_flush_) paused_ = false;
+  if (paused_) paused_input_ = bytes.substr(static_cast<size_t>(used));
+  return !paused_ && !close_after_flush_;
 }
 
 bool H2Connection::Flush() {
@@ -214,9 +193,18 @@ void H2Connection::OnBeginHeaders(int32_t id) {
   streams_.emplace(id, std::move(stream));
 }
 
+// A few bytes name a header of kilobytes that the peer has put into the table before, so what is bounded is what they
+// grow to. libnghttp2 is stopped rather than failed: what it has to say is still said.
+bool H2Connection::CountHeader(size_t bytes) {
+  block_header_bytes_ += bytes;
+  turn_header_bytes_ += bytes;
+  if (block_header_bytes_ > kHeaderBytesEnd) Fail(NGHTTP2_ENHANCE_YOUR_CALM, "too many headers");
+  paused_ = turn_header_bytes_ > kHeaderBytesPerTurn || close_after_flush_;
+  return !paused_;
+}
+
 void H2Connection::OnHeader(H2Stream& stream, std::string_view name, std::string_view value) {
-  stream.header_bytes += name.size() + value.size() + 32;
-  if (stream.header_bytes > RpcEngine::kMetadataBytesMax) return;  // refused when they are complete
+  if (block_header_bytes_ > RpcEngine::kMetadataBytesMax) return;  // refused when they are complete
   if (name == ":path") {
     stream.path = value;
   } else if (name == ":method") {
@@ -233,9 +221,9 @@ void H2Connection::OnHeader(H2Stream& stream, std::string_view name, std::string
 }
 
 void H2Connection::OnHeadersComplete(H2Stream& stream) {
-  if (stream.header_bytes > RpcEngine::kMetadataBytesMax) {
+  if (block_header_bytes_ > RpcEngine::kMetadataBytesMax) {
     return Finish(stream, absl::ResourceExhaustedError("grpc: received headers larger than max (" +
-                                                       std::to_string(stream.header_bytes) + " vs. " +
+                                                       std::to_string(block_header_bytes_) + " vs. " +
                                                        std::to_string(RpcEngine::kMetadataBytesMax) + ")"));
   }
   if (stream.http_method != "POST") {
@@ -269,6 +257,7 @@ void H2Connection::OpenCall(H2Stream& stream) {
                                                                             .is_unary = is_unary,
                                                                             .deadline = stream.deadline,
                                                                             .metadata = std::move(stream.metadata),
+                                                                            .peer = peer_,
                                                                             .unsent = stream.unsent});
   if (is_unary) return;
   stream.open = std::make_shared<OpenStream>();
@@ -367,128 +356,6 @@ void H2Connection::OnPing() {
   if (last_ping_ != MonotonicTime() && now - last_ping_ < apart) ++ping_strikes_;
   last_ping_ = now;
   if (ping_strikes_ > kPingStrikesMax) Fail(NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
-}
-
-// ---- answers -------------------------------------------------------------------------------------------------------
-
-void H2Connection::Answer(int32_t id, Outgoing outgoing) {
-  const auto found = streams_.find(id);
-  if (found == streams_.end() || found->second->finish.has_value()) return;
-  H2Stream& stream = *found->second;
-  if (outgoing.message.has_value()) {
-    size_t size_bytes = 0;
-    for (const api::SharedBytes& piece : *outgoing.message) size_bytes += piece->size();
-    stream.method->counters.Sent(size_bytes);
-    stream.queue.Add(*outgoing.message, size_bytes);
-  }
-  if (stream.open == nullptr) budget_.OnAnswer(stream.queue.size_bytes());
-  stream.finish = std::move(outgoing.finish);
-  Respond(stream);
-}
-
-// The engine ends the call: what was not sent is not sent any more.
-void H2Connection::Finish(H2Stream& stream, absl::Status status) {
-  const bool in_a_message = stream.responded && stream.queue.size_bytes() > 0;
-  DropQueue(stream);
-  stream.finish = std::move(status);
-  if (in_a_message) {
-    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_CANCEL);
-  } else {
-    Respond(stream);
-  }
-}
-
-// A frame whose header the session has made may wait for the socket: its bytes must stay, for the client reads them
-// before it learns of the end.
-void H2Connection::DropQueue(H2Stream& stream) {
-  const size_t before = stream.queue.size_bytes();
-  stream.queue.Truncate(stream.promised_bytes);
-  if (stream.open == nullptr) budget_.OnGone(before - stream.queue.size_bytes());
-}
-
-void H2Connection::Respond(H2Stream& stream) {
-  if (stream.responded) {
-    if (std::exchange(stream.deferred, false)) nghttp2_session_resume_data(session_, stream.id);
-    return;
-  }
-  if (stream.finish.has_value() && stream.queue.size_bytes() == 0) return Refuse(stream, 200, *stream.finish);
-  stream.responded = true;
-  const nghttp2_nv headers[] = {Header(":status", "200"), Header("content-type", "application/grpc")};
-  nghttp2_data_provider provider;
-  provider.source.ptr = &stream;
-  provider.read_callback = SessionCallbacks::ReadData;
-  nghttp2_submit_response(session_, stream.id, headers, std::size(headers), &provider);
-}
-
-// Headers alone.
-void H2Connection::Refuse(H2Stream& stream, int http_status, absl::Status status) {
-  stream.responded = true;
-  const std::string http = std::to_string(http_status);
-  const StatusHeaders trailers(status);
-  nghttp2_nv headers[4] = {Header(":status", http), Header("content-type", "application/grpc")};
-  std::copy(trailers.data(), trailers.data() + trailers.size(), headers + 2);
-  nghttp2_submit_response(session_, stream.id, headers, 2 + trailers.size(), nullptr);
-  stream.finish = std::move(status);
-}
-
-ssize_t H2Connection::ProvideData(H2Stream& stream, size_t size_max, uint32_t* flags) {
-  const size_t available = stream.queue.size_bytes();
-  const size_t size = std::min(available, size_max);
-  if (size == 0 && !stream.finish.has_value()) {
-    stream.deferred = true;
-    return NGHTTP2_ERR_DEFERRED;
-  }
-  *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-  if (size == available && stream.finish.has_value()) {
-    *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    SubmitTrailers(stream);
-  }
-  stream.promised_bytes = size;
-  return static_cast<ssize_t>(size);
-}
-
-// The session writes the bytes that ProvideData has promised.
-void H2Connection::TakeQueued(H2Stream& stream, size_t size) {
-  CHECK_EQ(std::exchange(stream.promised_bytes, 0), size);
-  stream.queue.CopyOut(size, out_);
-  if (stream.open == nullptr) return budget_.OnGone(size);
-  stream.unsent->fetch_sub(std::min(size, stream.unsent->load()), std::memory_order_relaxed);
-  std::vector<CallEvent>& events = environment_.events;
-  if (events.empty() || events.back().kind != CallEvent::Kind::kSent || events.back().stream != stream.open) {
-    events.push_back({.kind = CallEvent::Kind::kSent, .stream = stream.open});
-  }
-}
-
-void H2Connection::SubmitTrailers(H2Stream& stream) {
-  const StatusHeaders trailers(*stream.finish);
-  nghttp2_submit_trailer(session_, stream.id, trailers.data(), trailers.size());
-}
-
-void H2Connection::OnStreamClosed(H2Stream& stream) {
-  absl::StatusCode result = absl::StatusCode::kCancelled;
-  if (stream.sent_end || (stream.finish.has_value() && absl::IsDeadlineExceeded(*stream.finish))) {
-    result = stream.finish->code();
-  } else if (stream.deadline <= SteadyNow()) {
-    result = absl::StatusCode::kDeadlineExceeded;
-  }
-  Release(stream, result);
-}
-
-void H2Connection::Release(H2Stream& stream, absl::StatusCode result) {
-  if (stream.method != nullptr) stream.method->counters.Handled(result, stream.started_at);
-  if (stream.deadline != MonotonicTime::max()) --streams_with_deadline_;
-  stream.promised_bytes = 0;
-  DropQueue(stream);
-  if (held_.erase(stream.id) > 0) held_bytes_ -= stream.held_request.size();
-  partial_bytes_ -= stream.reader.buffered_bytes();
-  stalled_.erase(stream.id);
-  OpenStalledWindows();
-  if (stream.open != nullptr) {
-    stream.unsent->store(0, std::memory_order_relaxed);
-    environment_.events.push_back({.kind = CallEvent::Kind::kDone, .stream = std::move(stream.open)});
-  }
-  nghttp2_session_set_stream_user_data(session_, stream.id, nullptr);
-  streams_.erase(stream.id);
 }
 
 }  // namespace regent::server

@@ -6,6 +6,8 @@
 //
 // Limits on a peer, hostile or only slow:
 //   * the headers of a call (kMetadataBytesMax), a message, streams (kStreamsMax);
+//   * what compressed headers grow to: beyond kHeaderBytesEnd of one block the connection ends, and beyond
+//     kHeaderBytesPerTurn the rest of the input waits for the next turn;
 //   * incomplete messages: above kPartialBytesEasy only the oldest one may go on, the others' windows stay closed until
 //     it is whole; above kPartialBytesMax the connection ends;
 //   * answers that are not read: further requests wait (h2_answer_budget.h), what waits beyond kHeldBytesMax is
@@ -47,6 +49,9 @@ class H2Connection {
   H2Connection(const H2Connection&) = delete;
   H2Connection& operator=(const H2Connection&) = delete;
 
+  // What the headers of one turn grow to, at most about.
+  static constexpr size_t kHeaderBytesPerTurn = 1024 * 1024;
+
   // The peer sends no more: after what is there comes the end.
   void OnHangUp() { hung_up_ = true; }
   // Reads what is there, up to a bound. True when more may be waiting.
@@ -74,10 +79,14 @@ class H2Connection {
   static constexpr size_t kPartialBytesMax = 64 * 1024 * 1024;
   static constexpr size_t kHeldBytesMax = 16 * 1024 * 1024;
   static constexpr uint32_t kStreamsMax = 32 * 1024;  // where the options say less, that counts
+  // Headers a little above the limit are answered with an error; nobody sends so many by mistake.
+  static constexpr size_t kHeaderBytesEnd = 4 * RpcEngine::kMetadataBytesMax;
   friend struct SessionCallbacks;
 
   // From the session.
   void OnBeginHeaders(int32_t id);
+  // Of any block of headers, one that nobody reads among them. False: nothing more in this turn.
+  bool CountHeader(size_t bytes);
   void OnHeader(H2Stream& stream, std::string_view name, std::string_view value);
   void OnHeadersComplete(H2Stream& stream);
   void OnData(H2Stream& stream, std::string_view bytes);
@@ -103,14 +112,20 @@ class H2Connection {
   void Fail(uint32_t error, std::string_view why);
   void EndDeadlines(MonotonicTime now);
   bool WriteOut();
+  bool Feed(std::string_view bytes, MonotonicTime now);
 
   const uint64_t id_;
   const OwnedFd fd_;
+  const std::shared_ptr<const std::string> peer_;
   Environment environment_;
   nghttp2_session* session_ = nullptr;
   std::unordered_map<int32_t, std::unique_ptr<H2Stream>> streams_;
   std::string out_;  // for the socket
   size_t out_done_ = 0;
+  size_t block_header_bytes_ = 0;  // of the block that is coming in
+  size_t turn_header_bytes_ = 0;
+  bool paused_ = false;  // the session stopped in the middle of its input; the rest is here
+  std::string paused_input_;
   size_t partial_bytes_ = 0;
   std::set<int32_t> stalled_;  // streams whose window waits for others' messages; the first may go on
   AnswerBudget budget_;

@@ -8,6 +8,7 @@ namespace regent::server {
 namespace {
 
 constexpr size_t kFrameHeaderBytes = 9;
+constexpr size_t kHeaderOverheadBytes = 32;  // as HTTP/2 counts the size of a list of headers
 
 std::string_view Text(const uint8_t* bytes, size_t size) { return {reinterpret_cast<const char*>(bytes), size}; }
 
@@ -72,16 +73,20 @@ int SessionCallbacks::FrameSent(nghttp2_session* session, const nghttp2_frame* f
 // ---- in ------------------------------------------------------------------------------------------------------------
 
 int SessionCallbacks::BeginHeaders(nghttp2_session*, const nghttp2_frame* frame, void* connection) {
+  Self(connection).block_header_bytes_ = 0;
   if (frame->headers.cat == NGHTTP2_HCAT_REQUEST) Self(connection).OnBeginHeaders(frame->hd.stream_id);
   return 0;
 }
 
 int SessionCallbacks::OnHeader(nghttp2_session* session, const nghttp2_frame* frame, const uint8_t* name,
                                size_t name_size, const uint8_t* value, size_t value_size, uint8_t, void* connection) {
+  H2Connection& self = Self(connection);
   H2Stream* const stream = StreamOf(session, frame->hd.stream_id);
-  if (stream == nullptr || frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-  Self(connection).OnHeader(*stream, Text(name, name_size), Text(value, value_size));
-  return 0;
+  const bool goes_on = self.CountHeader(name_size + value_size + kHeaderOverheadBytes);
+  if (stream != nullptr && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
+    self.OnHeader(*stream, Text(name, name_size), Text(value, value_size));
+  }
+  return goes_on ? 0 : NGHTTP2_ERR_PAUSE;
 }
 
 int SessionCallbacks::DataChunk(nghttp2_session* session, uint8_t, int32_t id, const uint8_t* data, size_t size,

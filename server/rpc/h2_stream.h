@@ -47,7 +47,6 @@ struct H2Stream {
   // The request's headers, while they come.
   std::string http_method, path, content_type, timeout, encoding;
   H2Call::Headers metadata;
-  size_t header_bytes = 0;
 
   // The call, once the headers are complete.
   api::MonotonicTime started_at;  // for the counters

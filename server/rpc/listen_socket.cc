@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -67,12 +68,16 @@ void RemoveStaleUnixSocket(const std::string& path) {
   if (lstat(path.c_str(), &entry) == 0 && S_ISSOCK(entry.st_mode)) unlink(path.c_str());
 }
 
+uint16_t PortOf(SocketAddress& address) {
+  return ntohs(address.family() == AF_INET ? reinterpret_cast<sockaddr_in*>(&address.storage)->sin_port
+                                           : reinterpret_cast<sockaddr_in6*>(&address.storage)->sin6_port);
+}
+
 void ReadBoundPort(int fd, ListenAddress& address) {
   SocketAddress bound;
   bound.size_bytes = sizeof bound.storage;
   if (getsockname(fd, bound.get(), &bound.size_bytes) != 0) return;
-  address.port = ntohs(bound.family() == AF_INET ? reinterpret_cast<sockaddr_in*>(&bound.storage)->sin_port
-                                                 : reinterpret_cast<sockaddr_in6*>(&bound.storage)->sin6_port);
+  address.port = PortOf(bound);
 }
 
 absl::StatusOr<OwnedFd> BindAndListen(SocketAddress socket_address, const ListenAddress& address) {
@@ -125,6 +130,22 @@ std::string ToText(const ListenAddress& address) {
   if (address.is_unix) return address.host;
   const bool is_ipv6 = address.host.find(':') != std::string::npos;
   return (is_ipv6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
+}
+
+std::string PeerText(int fd) {
+  SocketAddress peer;
+  peer.size_bytes = sizeof peer.storage;
+  if (getpeername(fd, peer.get(), &peer.size_bytes) != 0) return "";
+  ListenAddress address;
+  if (peer.family() == AF_UNIX) return "@";
+  std::array<char, INET6_ADDRSTRLEN> host{};
+  const void* const bytes = peer.family() == AF_INET
+                                ? static_cast<const void*>(&reinterpret_cast<sockaddr_in*>(&peer.storage)->sin_addr)
+                                : &reinterpret_cast<sockaddr_in6*>(&peer.storage)->sin6_addr;
+  inet_ntop(peer.family(), bytes, host.data(), host.size());
+  address.host = host.data();
+  address.port = PortOf(peer);
+  return ToText(address);
 }
 
 }  // namespace regent::server

@@ -29,4 +29,7 @@ absl::StatusOr<OwnedFd> OpenListenSocket(ListenAddress& address);
 // "127.0.0.1:2379", "[::1]:2379", or the path.
 std::string ToText(const ListenAddress& address);
 
+// Who is at the other end of a connected socket: as above, "@" of a unix socket.
+std::string PeerText(int fd);
+
 }  // namespace regent::server

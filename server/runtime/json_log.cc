@@ -1,7 +1,9 @@
 #include "server/runtime/json_log.h"
 
 #include <array>
+#include <cstdint>
 #include <cstdio>
+#include <ctime>
 
 namespace regent::server {
 namespace {
@@ -47,6 +49,17 @@ std::string JsonString(std::string_view text) {
     text.remove_prefix(length == 0 ? 1 : length);
   }
   return json + "\"";
+}
+
+std::string UtcText(double unix_seconds) {
+  const auto microseconds = static_cast<int64_t>(unix_seconds * 1e6);
+  const time_t seconds = microseconds / 1'000'000;
+  tm utc{};
+  gmtime_r(&seconds, &utc);
+  std::array<char, 64> text{};
+  const size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  std::snprintf(text.data() + length, text.size() - length, ".%06dZ", static_cast<int>(microseconds % 1'000'000));
+  return text.data();
 }
 
 std::ostream& operator<<(std::ostream& out, const Field& field) {

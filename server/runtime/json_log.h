@@ -20,6 +20,9 @@ inline constexpr char kFieldValue = '\x1f';
 // A JSON string with quotes, escaped; bytes that are not valid UTF-8 become U+FFFD.
 std::string JsonString(std::string_view text);
 
+// A time since 1970 as log lines have it: "2026-01-02T03:04:05.678901Z".
+std::string UtcText(double unix_seconds);
+
 // One key and value behind the message.
 class Field {
  public:

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cstdio>
-#include <ctime>
 
 #include "server/runtime/json_log.h"
 
@@ -27,13 +25,7 @@ google::LogSeverity LeastSeverity(std::string level) {
 }
 
 std::string Timestamp(const google::LogMessageTime& time) {
-  const time_t seconds = time.timestamp();
-  tm utc{};
-  gmtime_r(&seconds, &utc);
-  std::array<char, 64> text{};
-  const size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-  std::snprintf(text.data() + length, text.size() - length, ".%06dZ", time.usec());
-  return text.data();
+  return UtcText(static_cast<double>(time.timestamp()) + (time.usec() + 0.5) / 1e6);
 }
 
 // The path as written in the source tree, without what stands before it on the build machine.

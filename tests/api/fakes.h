@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/contract/errors.h"
 #include "api/service/backend.h"
 #include "api/service/services.h"
 #include "gtest/gtest.h"
@@ -57,6 +58,8 @@ class FakeBackend : public Backend {
   MonotonicTime deadline;
 
   absl::StatusOr<WriteResult> answer_write = absl::InternalError("not scripted");
+  std::optional<WriteRequest> rejected;
+  bool is_full = false;  // what is rejected does not fit the quota
   absl::StatusOr<RangeResult> answer_range = RangeResult{};
   absl::StatusOr<TxnResult> answer_read = TxnResult{};
   std::function<void(Done<std::unique_ptr<SlicedRange>>)> answer_open;
@@ -85,6 +88,10 @@ class FakeBackend : public Backend {
     proposed = std::move(request);
     deadline = until;
     done(std::move(answer_write));
+  }
+  void Reject(WriteRequest request, absl::Status why, absl::AnyInvocable<void(absl::Status)> done) override {
+    rejected = std::move(request);
+    done(is_full ? ErrNoSpace() : std::move(why));
   }
   void Range(RangeRequest request, MonotonicTime until, Done<RangeResult> done) override {
     ranged = std::move(request);
@@ -115,6 +122,10 @@ class FakeBackend : public Backend {
   void Status(Done<StatusResult> done) override { done(answer_status); }
   void Alarms(AlarmRequest, Done<AlarmResult> done) override { done(answer_alarms); }
   void Defragment(Done<std::monostate> done) override { done(std::monostate()); }
+  void MoveLeader(uint64_t target, Done<std::monostate> done) override {
+    if (target != header.member_id) return done(ErrBadLeaderTransferee());
+    done(std::monostate());
+  }
   void Hash(Done<HashResult> done) override { done(answer_hash); }
   void HashKv(int64_t revision, Done<HashKvResult> done) override {
     hashed = revision;

@@ -116,6 +116,19 @@ TEST_F(KvServiceTest, AnEmptyTransactionIsReadAndANestedOneIsProposed) {
   EXPECT_TRUE(std::holds_alternative<TxnRequest>(*backend_.proposed));
 }
 
+TEST_F(KvServiceTest, AFullStoreSaysSoBeforeAnythingElse) {
+  pb::TxnRequest too_many;
+  for (int i = 0; i < 5; ++i) too_many.add_success()->mutable_request_put()->set_key(std::string(1, 'a'));
+  EXPECT_EQ(*Unary("/etcdserverpb.KV/Put", "")->finished, ErrEmptyKey());
+  EXPECT_EQ(*Txn(too_many)->finished, ErrTooManyOps());
+  backend_.is_full = true;
+  EXPECT_EQ(*Unary("/etcdserverpb.KV/Put", "")->finished, ErrNoSpace());
+  EXPECT_EQ(*Txn(too_many)->finished, ErrNoSpace());
+  EXPECT_TRUE(std::holds_alternative<TxnRequest>(*backend_.rejected));
+  EXPECT_EQ(*Unary("/etcdserverpb.KV/Put", "\x0a")->finished, ErrMalformedRequest());
+  EXPECT_FALSE(backend_.proposed.has_value());
+}
+
 TEST_F(KvServiceTest, ATransactionIsHeldToTheConfiguredNumberOfOperations) {
   pb::TxnRequest txn;
   for (int i = 0; i < 4; ++i)

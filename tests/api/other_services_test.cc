@@ -243,5 +243,12 @@ TEST_F(MaintenanceServiceTest, TheAnswerToADefragmentationIsEmpty) {
   EXPECT_EQ(Unary("/etcdserverpb.Maintenance/Defragment", "")->sent[0], "");
 }
 
+TEST_F(MaintenanceServiceTest, LeadershipMovesToTheLeaderAndToNobodyElse) {
+  const std::string self = "\x08" + std::string(1, static_cast<char>(backend_.header.member_id));
+  const auto moved = Unary("/etcdserverpb.Maintenance/MoveLeader", self);
+  EXPECT_TRUE(moved->finished->ok());
+  EXPECT_EQ(*Unary("/etcdserverpb.Maintenance/MoveLeader", "\x08\x4d")->finished, ErrBadLeaderTransferee());
+}
+
 }  // namespace
 }  // namespace regent::api

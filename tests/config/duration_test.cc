@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "api/contract/duration_text.h"
+
 namespace regent::server {
 namespace {
 
@@ -26,8 +28,9 @@ TEST(DurationTest, RefusesWhatIsNone) {
 }
 
 TEST(DurationTest, WritesWhatItReads) {
-  for (const char* text : {"0s", "5s", "2h0m0s", "1m30s", "100ms", "15ns"}) {
-    EXPECT_EQ(FormatDuration(*ParseDuration(text)), text);
+  for (const char* text :
+       {"0s", "5s", "2h0m0s", "1m30s", "100ms", "15ns", "62.614µs", "1.434741ms", "1.5s", "1h0m0.25s", "-1s"}) {
+    EXPECT_EQ(api::DurationText(*ParseDuration(text)), text);
   }
 }
 

@@ -36,6 +36,7 @@ class FakeBackend : public api::Backend {
 
   api::Header CurrentHeader() const override { return {}; }
   void Propose(api::WriteRequest, api::MonotonicTime, api::Done<api::WriteResult>) override { Never(); }
+  void Reject(api::WriteRequest, absl::Status, absl::AnyInvocable<void(absl::Status)>) override { Never(); }
   void ReadTxn(api::TxnRequest, api::MonotonicTime, api::Done<api::TxnResult>) override { Never(); }
   void LeaseKeepAlive(api::LeaseId, api::Done<api::LeaseKeepAliveResult>) override { Never(); }
   void LeaseTimeToLive(api::LeaseId, bool, api::Done<api::LeaseTimeToLiveResult>) override { Never(); }
@@ -46,6 +47,7 @@ class FakeBackend : public api::Backend {
   }
   void MemberList(bool, api::MonotonicTime, api::Done<std::vector<api::Member>>) override { Never(); }
   void Defragment(api::Done<std::monostate>) override { Never(); }
+  void MoveLeader(uint64_t, api::Done<std::monostate>) override { Never(); }
   void Hash(api::Done<api::HashResult>) override { Never(); }
   void HashKv(int64_t, api::Done<api::HashKvResult>) override { Never(); }
   void OpenRange(api::RangeRequest, api::MonotonicTime, api::Done<std::unique_ptr<api::SlicedRange>>) override {

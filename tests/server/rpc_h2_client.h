@@ -254,6 +254,20 @@ inline std::string HeadersFrame(uint32_t stream, const std::string& path, uint8_
   return Frame(NGHTTP2_HEADERS, flags, stream, HeaderBlock(GrpcHeaders(path)));
 }
 
+// A call whose headers grow: a header of almost 4 KiB is put into the table by the connection's first such call and
+// then named by a byte each time.
+inline std::string CompressedHeaders(uint32_t stream, int times) {
+  std::string block = HeaderBlock(GrpcHeaders("/test.Echo/Unary"));
+  const std::string value(3'900, 'b');
+  const size_t rest = value.size() - 127;
+  if (stream <= 3) {
+    block += std::string("\x40\x01") + 'b' + '\x7f' + static_cast<char>(0x80 | (rest & 0x7f)) +
+             static_cast<char>(rest >> 7) + value;
+  }
+  block += std::string(static_cast<size_t>(times), '\xbe');
+  return Frame(NGHTTP2_HEADERS, kEndHeaders | kEndStream, stream, block);
+}
+
 class RawPeer {
  public:
   explicit RawPeer(OwnedFd fd) : fd_(std::move(fd)) {}

@@ -75,19 +75,6 @@ std::string Call(int step, const char* path, const std::string& request) {
   return HeadersFrame(Id(step), path) + Frame(NGHTTP2_DATA, kEndStream, Id(step), GrpcMessage(request));
 }
 
-// One long header, put into the table once, then named by one byte each time.
-std::string HpackBomb(int step) {
-  std::string block = HeaderBlock(GrpcHeaders("/test.Echo/Unary"));
-  if (step == 0) {
-    std::string value(3'900, 'b');
-    const size_t rest = value.size() - 127;
-    block += std::string("\x40\x01") + 'b' + '\x7f' + static_cast<char>(0x80 | (rest & 0x7f)) +
-             static_cast<char>(rest >> 7) + value;
-  }
-  block += std::string(12'000, '\xbe');
-  return Frame(NGHTTP2_HEADERS, kEndHeaders | kEndStream, Id(step), block);
-}
-
 std::vector<Flood> Floods() {
   const std::string zero_window = std::string("\0\4", 2) + U32(0);
   return {
@@ -101,7 +88,14 @@ std::vector<Flood> Floods() {
          return i == 0 ? Frame(NGHTTP2_HEADERS, 0, 1, HeaderBlock(GrpcHeaders("/test.Echo/Quiet")))
                        : Frame(NGHTTP2_CONTINUATION, 0, 1, block);
        }},
-      {"HpackBomb", "kMetadataBytesMax: nothing beyond is kept", false, true, 200, HpackBomb},
+      {"HpackBomb", "kHeaderBytesEnd", true, true, 200, [](int i) { return CompressedHeaders(Id(i), 12'000); }},
+      {"HpackBombInTrailers", "kHeaderBytesEnd", true, true, 200,
+       [](int i) {
+         if (i == 0) return HeadersFrame(1, "/test.Echo/Quiet") + CompressedHeaders(3, 1);
+         return Frame(NGHTTP2_HEADERS, kEndHeaders | kEndStream, 1, std::string(12'000, '\xbe'));
+       }},
+      {"ManyCompressedHeaders", "kHeaderBytesPerTurn", false, true, 10'000,
+       [](int i) { return CompressedHeaders(Id(i), 60); }},
       {"Settings", "libnghttp2's count of unsent acknowledgements", true, false, 1'000,
        [](int) { return Repeated(1'000, Frame(NGHTTP2_SETTINGS, 0, 0, "")); }},
       {"Pings", "kPingStrikesMax", true, true, 1'000,

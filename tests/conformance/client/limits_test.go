@@ -207,3 +207,34 @@ func TestACorruptAlarmStopsEverythingButReads(t *testing.T) {
 	must(maintenance.Alarm(ctx, alarm))(t)
 	put(t, c, "a", "1")
 }
+
+// etcd looks at the quota before it looks at the request.
+func TestAFullStoreSaysSoBeforeAnythingElse(t *testing.T) {
+	s := server.Start(t, "--quota-backend-bytes=4194304", "--max-txn-ops=4")
+	ctx, kv := server.Context(t), kv(t, s)
+	const noSpace = "etcdserver: mvcc: database space exceeded"
+	value := make([]byte, 1<<20)
+	full := func() error {
+		for i := range 20 {
+			if _, err := kv.Put(ctx, &pb.PutRequest{Key: fmt.Appendf(nil, "%d", i), Value: value}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	wantError(t, full(), codes.ResourceExhausted, noSpace)
+	_, err := kv.Put(ctx, &pb.PutRequest{Value: value})
+	wantError(t, err, codes.ResourceExhausted, noSpace)
+	tooMany := []*pb.RequestOp{}
+	for range 5 {
+		tooMany = append(tooMany, putOp("a", string(value[:700_000])))
+	}
+	_, err = kv.Txn(ctx, &pb.TxnRequest{Success: tooMany[:2]}) // a key twice
+	wantError(t, err, codes.ResourceExhausted, noSpace)
+	_, err = kv.Txn(ctx, &pb.TxnRequest{Success: append(tooMany[:2:2], putOp("b", ""), putOp("c", ""), putOp("d", ""))})
+	wantError(t, err, codes.ResourceExhausted, noSpace)
+	_, err = kv.DeleteRange(ctx, &pb.DeleteRangeRequest{})
+	wantError(t, err, codes.InvalidArgument, "etcdserver: key is not provided")
+	_, err = kv.Txn(ctx, &pb.TxnRequest{Success: []*pb.RequestOp{deleteOp("", ""), deleteOp("", "")}})
+	wantError(t, err, codes.InvalidArgument, "etcdserver: key is not provided")
+}

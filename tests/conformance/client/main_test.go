@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code := counters.Main(m, "grpc calls", "errors compared", "watch events checked", "progress notifications",
+	code := counters.Main(m, "large requests beside small ones", "grpc calls", "errors compared", "watch events checked", "progress notifications",
 		"lease expiries", "compactions", "server crashes")
 	server.EndShared()
 	os.Exit(code)

@@ -136,6 +136,18 @@ func TestTheHashOfARevisionStays(t *testing.T) {
 	}
 }
 
+func TestTheOnlyMemberKeepsTheLeadership(t *testing.T) {
+	s := server.Shared(t)
+	ctx := server.Context(t)
+	maintenance := pb.NewMaintenanceClient(s.Connection(t))
+	leader := must(maintenance.Status(ctx, &pb.StatusRequest{}))(t).Leader
+	moved := must(maintenance.MoveLeader(ctx, &pb.MoveLeaderRequest{TargetID: leader}))(t)
+	equal(t, "header", moved.Header == nil, true)
+	_, err := maintenance.MoveLeader(ctx, &pb.MoveLeaderRequest{TargetID: leader + 1})
+	wantError(t, err, codes.FailedPrecondition, "etcdserver: bad leader transferee")
+	equal(t, "leader", must(maintenance.Status(ctx, &pb.StatusRequest{}))(t).Leader, leader)
+}
+
 func TestADowngradeIsJudged(t *testing.T) {
 	s := server.Start(t)
 	ctx := server.Context(t)

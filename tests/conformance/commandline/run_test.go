@@ -19,7 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code := counters.Main(m, "command lines", "servers started")
+	code := counters.Main(m, "command lines", "servers started", "quotas compared")
 	server.EndShared()
 	os.Exit(code)
 }

@@ -12,7 +12,8 @@ import (
 func TestMain(m *testing.M) {
 	code := counters.Main(m, "grpc calls", "hashes compared", "hashes compared after a restart",
 		"hashes compared at the compacted revision", "hashes compared during a purge", "planted differences found",
-		"streams compared", "stream messages", "streams compacted under way", "json answers compared", "json errors compared")
+		"streams compared", "stream messages", "streams compacted under way", "json answers compared", "json errors compared",
+		"slow lines compared")
 	server.EndShared()
 	os.Exit(code)
 }
