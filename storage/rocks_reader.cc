@@ -1,11 +1,14 @@
 #include "storage/rocks_reader.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
 #include "rocksdb/metadata.h"
+#include "rocksdb/sst_file_reader.h"
 
 namespace regent::storage {
 namespace {
@@ -65,6 +68,22 @@ class Reader final : public RocksReader {
   std::vector<rocksdb::LiveFileMetaData> files_;
 };
 
+// The first damaged table in the words of its reader; those of a failed opening may name another file. Empty when every
+// table is whole.
+std::string FindDamagedTable(const rocksdb::Options& options, const std::string& directory) {
+  std::vector<std::string> names;
+  if (!options.env->GetChildren(directory, &names).ok()) return "";
+  std::sort(names.begin(), names.end());
+  for (const std::string& name : names) {
+    if (!name.ends_with(".sst")) continue;
+    rocksdb::SstFileReader reader(options);
+    rocksdb::Status status = reader.Open(directory + "/" + name);
+    if (status.ok()) status = reader.VerifyChecksum();
+    if (!status.ok()) return directory + "/" + name + ": " + status.ToString();
+  }
+  return "";
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RocksReader>> RocksReader::Open(const std::string& directory) {
@@ -74,7 +93,11 @@ absl::StatusOr<std::unique_ptr<RocksReader>> RocksReader::Open(const std::string
   options.max_open_files = 100;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, directory, &db);
-  if (!status.ok()) return absl::DataLossError("the store in " + directory + " cannot be opened: " + status.ToString());
+  if (!status.ok()) {
+    const std::string table = FindDamagedTable(options, directory);
+    return absl::DataLossError("the store in " + directory +
+                               " cannot be opened: " + (table.empty() ? status.ToString() : table));
+  }
   return std::make_unique<Reader>(std::unique_ptr<rocksdb::DB>(db), directory);
 }
 

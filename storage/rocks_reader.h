@@ -14,7 +14,7 @@ namespace regent::storage {
 
 class RocksReader {
  public:
-  // DataLoss when the store cannot be opened; RocksDB's words name the file where it knows it.
+  // DataLoss when the store cannot be opened; it names the damaged table where there is one.
   static absl::StatusOr<std::unique_ptr<RocksReader>> Open(const std::string& directory);
   virtual ~RocksReader() = default;
 

@@ -1,5 +1,6 @@
 #include "server/cli/inspect_store.h"
 
+#include <optional>
 #include <string>
 
 #include "absl/strings/escaping.h"
@@ -8,6 +9,7 @@
 #include "server/cli/row_json.h"
 #include "server/cli/store_summary.h"
 #include "server/cli/summary.h"
+#include "storage/rocks_manifest.h"
 #include "storage/rocks_reader.h"
 
 namespace regent::server {
@@ -31,6 +33,9 @@ absl::Status InspectStore(const InspectArguments& arguments, storage::Files& fil
   const std::string& path = folder.store_path();
   REGENT_ASSIGN_OR_RETURN(const bool exists, files.Exists(path));
   if (!exists) return absl::NotFoundError("the store " + path + " is missing");
+  const absl::StatusOr<std::optional<std::string>> manifest = storage::CheckManifest(files, path);
+  if (!manifest.ok()) return NoteDamage(manifest.status(), findings);
+  if (manifest->has_value()) findings.Note("torn tail: " + **manifest);
   const auto opened = storage::RocksReader::Open(path);
   if (!opened.ok()) return NoteDamage(opened.status(), findings);
   storage::RocksReader& store = **opened;
