@@ -15,7 +15,18 @@ import (
 	"regent/tests/conformance/server"
 )
 
-func peakBytes(state *os.ProcessState) int64 { return state.SysUsage().(*syscall.Rusage).Maxrss << 10 }
+// peakBytes is the most memory that the running process has ever held.
+func peakBytes(t testing.TB, id int) int64 {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kilobytes int64
+	_, after, _ := strings.Cut(string(text), "VmHWM:")
+	fmt.Sscan(after, &kilobytes)
+	return kilobytes << 10
+}
 
 func commandOf(t testing.TB, words ...string) *exec.Cmd {
 	return exec.CommandContext(server.Context(t), server.Binary(), append([]string{"inspect"}, words...)...)

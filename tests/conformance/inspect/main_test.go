@@ -29,7 +29,6 @@ func TestMain(m *testing.M) {
 type seen struct {
 	code        int
 	out, errors string
-	peakBytes   int64
 }
 
 func inspect(t testing.TB, words ...string) seen {
@@ -45,7 +44,7 @@ func run(t testing.TB, command *exec.Cmd) seen {
 		t.Fatal(err)
 	}
 	counters.Add("inspections", 1)
-	return seen{command.ProcessState.ExitCode(), out.String(), errors.String(), peakBytes(command.ProcessState)}
+	return seen{command.ProcessState.ExitCode(), out.String(), errors.String()}
 }
 
 // object is one line of JSON.
