@@ -13,6 +13,8 @@
 #include <variant>
 #include <vector>
 
+#include "server/cli/inspect.h"
+#include "server/cli/inspect_arguments.h"
 #include "server/config/config_file.h"
 #include "server/config/flags.h"
 #include "server/config/help.h"
@@ -156,15 +158,19 @@ int LogAndRun(const ParsedFlags& flags, const Environment& environment) {
   return RunServer(flags, environment);
 }
 
+// Whether the program was started under the name of etcd, which knows none of the commands of its own.
+bool StartedAsEtcd(std::string_view program) { return program.substr(program.rfind('/') + 1) == "etcd"; }
+
 // What is asked for by the first word alone; nullopt: nothing of the kind.
-std::optional<int> RunSubCommand(const std::vector<std::string>& arguments) {
+std::optional<int> RunSubCommand(std::string_view program, const std::vector<std::string>& arguments) {
   const std::string first = arguments.empty() ? "" : arguments[0];
   if (first == "--help-markdown") {
     std::cout << MarkdownPage();
     return EXIT_SUCCESS;
   }
+  if (first == "inspect" && !StartedAsEtcd(program)) return RunInspect({arguments.begin() + 1, arguments.end()});
   if (first == "completion" && arguments.size() == 2) {
-    const std::optional<std::string> script = CompletionScript(arguments[1]);
+    const std::optional<std::string> script = CompletionScript(arguments[1], InspectCommand());
     if (!script) std::cerr << "there is no completion for \"" << arguments[1] << "\": bash, zsh and fish\n";
     if (script) std::cout << *script;
     return script ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -178,7 +184,7 @@ std::optional<int> RunSubCommand(const std::vector<std::string>& arguments) {
 
 int Main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  if (const std::optional<int> exit_code = RunSubCommand(arguments)) return *exit_code;
+  if (const std::optional<int> exit_code = RunSubCommand(argv[0], arguments)) return *exit_code;
   const Environment environment = ReadEnvironment();
   FlagsOrError parsed = ParseFlags(arguments, environment);
   if (const auto* flags = std::get_if<ParsedFlags>(&parsed); flags != nullptr && !flags->settings.config_file.empty()) {

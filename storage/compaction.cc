@@ -12,24 +12,15 @@
 namespace regent::storage {
 namespace {
 
-struct Progress {
-  Position versions{1, 0};
-  Position events{1, 0};
-};
-
-Progress LoadProgress(const Engine& engine) {
-  Progress progress;
+PurgeProgress LoadProgress(const Engine& engine) {
   std::string row;
-  if (!engine.Get(kPurgeRow, &row)) return progress;
-  RowReader reader(row);
-  for (Position* place : {&progress.versions, &progress.events}) {
-    place->revision = reader.Int64();
-    place->sub = static_cast<uint32_t>(reader.Varint());
-  }
-  return progress;
+  if (!engine.Get(kPurgeRow, &row)) return PurgeProgress{};
+  const std::optional<PurgeProgress> progress = ParsePurgeProgress(row);
+  CHECK(progress.has_value()) << "the row of the purge is malformed";
+  return *progress;
 }
 
-std::string EncodeProgress(const Progress& progress) {
+std::string EncodeProgress(const PurgeProgress& progress) {
   std::string row;
   for (const Position& place : {progress.versions, progress.events}) {
     api::AppendVarint(row, static_cast<uint64_t>(place.revision));
@@ -59,6 +50,17 @@ void PlanEvent(Position position, const EventRecord& event, PurgePlan& plan) {
 
 }  // namespace
 
+std::optional<PurgeProgress> ParsePurgeProgress(std::string_view value) {
+  PurgeProgress progress;
+  RowReader reader(value);
+  for (Position* place : {&progress.versions, &progress.events}) {
+    place->revision = reader.Int64();
+    place->sub = static_cast<uint32_t>(reader.Varint());
+  }
+  if (reader.malformed()) return std::nullopt;
+  return progress;
+}
+
 absl::Status Compact(int64_t revision, Mvcc& mvcc) {
   Counters& counters = mvcc.counters();
   if (revision <= counters.compacted) return api::ErrCompacted();
@@ -72,9 +74,9 @@ absl::Status Compact(int64_t revision, Mvcc& mvcc) {
 }
 
 std::optional<PurgePlan> MakePurgePlan(const Engine& engine, int64_t compacted, size_t events_max) {
-  const Progress from = LoadProgress(engine);
+  const PurgeProgress from = LoadProgress(engine);
   const Position kept_events{compacted, 0};
-  Progress next{.versions = {compacted + 1, 0}, .events = kept_events};
+  PurgeProgress next{.versions = {compacted + 1, 0}, .events = kept_events};
   if (from.versions >= next.versions) return std::nullopt;
   PurgePlan plan{.generation = engine.generation()};
   const std::unique_ptr<RowIterator> row = engine.Iterate(EventRow(next.versions), Scope::kRange);

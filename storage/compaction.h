@@ -18,12 +18,21 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "storage/engine.h"
 #include "storage/mvcc.h"
 #include "storage/view.h"
 
 namespace regent::storage {
+
+struct PurgeProgress {
+  Position versions{1, 0};
+  Position events{1, 0};
+};
+
+// The row's value; nullopt: malformed.
+std::optional<PurgeProgress> ParsePurgeProgress(std::string_view value);
 
 // Errors: ErrCompacted, ErrFutureRevision.
 absl::Status Compact(int64_t revision, Mvcc& mvcc);

@@ -22,9 +22,9 @@ std::string EncodeCounters(const Counters& counters) {
   return row;
 }
 
-Counters DecodeCounters(std::string_view row) {
+std::optional<Counters> ParseCounters(std::string_view row) {
   RowReader reader(row);
-  CHECK_EQ(reader.Byte(), kFormat) << "counters of an unknown format";
+  if (reader.Byte() != kFormat) return std::nullopt;
   Counters counters;
   counters.applied_index = reader.Varint();
   counters.applied_term = reader.Varint();
@@ -34,7 +34,14 @@ Counters DecodeCounters(std::string_view row) {
   counters.dead = reader.Int64();
   counters.dead_released = reader.Int64();
   counters.digest = reader.Varint();
+  if (reader.malformed()) return std::nullopt;
   return counters;
+}
+
+Counters DecodeCounters(std::string_view row) {
+  const std::optional<Counters> counters = ParseCounters(row);
+  CHECK(counters.has_value()) << "the store's counters are damaged or of an unknown format";
+  return *counters;
 }
 
 uint64_t ChainDigest(uint64_t digest, uint64_t number) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,7 +22,8 @@ struct Counters {
 
 // row = format:1 (1), then the fields above in their order as varints, compacted plus one.
 std::string EncodeCounters(const Counters& counters);
-Counters DecodeCounters(std::string_view row);
+std::optional<Counters> ParseCounters(std::string_view row);  // nullopt: malformed
+Counters DecodeCounters(std::string_view row);                // a malformed row is a broken disk (CHECK)
 
 // Chains `bytes` into a digest: 64 bits, the same on every machine. Not meant against an adversary.
 uint64_t ChainDigest(uint64_t digest, std::string_view bytes);

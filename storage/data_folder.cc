@@ -86,10 +86,30 @@ absl::StatusOr<std::unique_ptr<DataFolder>> DataFolder::Open(Files& files, DataF
   std::unique_ptr<DataFolder> folder(new DataFolder(files, std::move(options)));
   REGENT_RETURN_IF_ERROR(folder->RefuseForeign(folder->member_));
   REGENT_RETURN_IF_ERROR(folder->PrepareFolders());
-  REGENT_RETURN_IF_ERROR(folder->TakeLocks());
+  REGENT_RETURN_IF_ERROR(folder->TakeLocks("stop it, or give another --data-dir"));
   REGENT_RETURN_IF_ERROR(folder->ReadIdentity());
   if (folder->complete_) REGENT_RETURN_IF_ERROR(folder->ReadStorePointer());
   if (folder->complete_) REGENT_RETURN_IF_ERROR(folder->CheckParts());
+  return folder;
+}
+
+absl::StatusOr<std::unique_ptr<DataFolder>> DataFolder::OpenToLook(Files& files, DataFolderOptions options,
+                                                                   std::vector<std::string>* damage) {
+  std::unique_ptr<DataFolder> folder(new DataFolder(files, std::move(options)));
+  REGENT_ASSIGN_OR_RETURN(const bool exists, files.Exists(folder->member_));
+  if (!exists) {
+    return absl::NotFoundError(folder->options_.data_dir + " is no data directory of Regent: there is no " +
+                               folder->member_);
+  }
+  REGENT_RETURN_IF_ERROR(folder->RefuseForeign(folder->member_));
+  REGENT_RETURN_IF_ERROR(folder->TakeLocks("stop it, or look at a copy of the directory"));
+  const absl::Status identity = folder->ReadIdentity();
+  if (!identity.ok() && !absl::IsDataLoss(identity)) return identity;
+  if (!identity.ok()) damage->emplace_back(identity.message());
+  if (identity.ok() && !folder->complete_) return folder;
+  const absl::Status pointer = folder->ReadStorePointer();
+  if (!pointer.ok() && !absl::IsDataLoss(pointer)) return pointer;
+  if (!pointer.ok()) damage->emplace_back(pointer.message());
   return folder;
 }
 
@@ -135,13 +155,12 @@ absl::Status DataFolder::PrepareFolders() {
   return CreateFolders(files_, wal_path_);
 }
 
-absl::Status DataFolder::TakeLocks() {
+absl::Status DataFolder::TakeLocks(const std::string& advice) {
   const auto take = [&](const std::string& folder, std::unique_ptr<FileLock>* lock) -> absl::Status {
     absl::StatusOr<std::unique_ptr<FileLock>> taken = files_.Lock(folder + "/lock");
     if (absl::IsFailedPrecondition(taken.status())) {
       return absl::FailedPreconditionError("data directory " + options_.data_dir +
-                                           " is in use: " + std::string(taken.status().message()) +
-                                           "; stop it, or give another --data-dir");
+                                           " is in use: " + std::string(taken.status().message()) + "; " + advice);
     }
     if (!taken.ok()) return taken.status();
     *lock = *std::move(taken);
@@ -185,12 +204,14 @@ absl::Status DataFolder::ReadStorePointer() {
   const std::string path = member_ + "/" + std::string(kPointerName);
   if (!lines) return absl::DataLossError(path + ", which says which store counts, is missing");
   std::string_view value = *lines;
-  if (!value.starts_with(kStorePrefix) || !value.ends_with('\n')) return absl::DataLossError(path + " is damaged");
+  if (!value.starts_with(kStorePrefix) || !value.ends_with('\n'))
+    return absl::DataLossError(path + " is damaged at offset 0: it names no store");
   value.remove_prefix(kStorePrefix.size());
   value.remove_suffix(1);
   const std::optional<uint64_t> generation = FromHex(value, 16);
-  if (!generation) return absl::DataLossError(path + " is damaged");
+  if (!generation) return absl::DataLossError(path + " is damaged at offset 0: it names no store");
   store_generation_ = *generation;
+  store_known_ = true;
   return absl::OkStatus();
 }
 
@@ -291,7 +312,7 @@ absl::StatusOr<std::optional<std::string>> DataFolder::ReadChecked(const std::st
       return std::string(lines);
     }
   }
-  return absl::DataLossError(path + " is damaged: its checksum does not match");
+  return absl::DataLossError(path + " is damaged at offset 0: its checksum does not match");
 }
 
 std::string DataFolder::StorePath(uint64_t generation) const {

@@ -26,6 +26,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "storage/files.h"
@@ -52,9 +53,16 @@ class DataFolder {
   // and when a part of it is missing. DataLoss when the identity or the pointer is damaged.
   static absl::StatusOr<std::unique_ptr<DataFolder>> Open(Files& files, DataFolderOptions options);
 
+  // The folder of a node that is not running, or a copy of one, for those who only look: nothing is created. Give it
+  // Files that change nothing. Damage of the small files is told, and the rest can be looked at.
+  static absl::StatusOr<std::unique_ptr<DataFolder>> OpenToLook(Files& files, DataFolderOptions options,
+                                                                std::vector<std::string>* damage);
+
   // What Complete made permanent, or what an unfinished start claimed; nullopt for a new folder.
   const std::optional<NodeFacts>& facts() const { return facts_; }
   bool complete() const { return complete_; }
+  // Whether Open found which store counts.
+  bool has_store() const { return store_known_; }
 
   // The folder is, or becomes, that of this node. FailedPrecondition when it is another's.
   [[nodiscard]] absl::Status Claim(const NodeFacts& facts);
@@ -76,7 +84,7 @@ class DataFolder {
   DataFolder(Files& files, DataFolderOptions options);
 
   absl::Status PrepareFolders();
-  absl::Status TakeLocks();
+  absl::Status TakeLocks(const std::string& advice);
   absl::Status RefuseForeign(const std::string& member);
   absl::Status ReadIdentity();
   absl::Status ReadStorePointer();
@@ -94,6 +102,7 @@ class DataFolder {
   std::unique_ptr<FileLock> wal_lock_;  // when the log is elsewhere
   std::optional<NodeFacts> facts_;
   bool complete_ = false;
+  bool store_known_ = false;
   uint64_t store_generation_ = 1;
 };
 

@@ -20,11 +20,11 @@ std::string EncodeEventRecord(Position position, const EventRecord& record) {
   return value;
 }
 
-EventRecord DecodeEventRecord(Position position, std::string_view value) {
+std::optional<EventRecord> ParseEventRecord(Position position, std::string_view value) {
   RowReader reader(value);
   EventRecord record;
   const uint8_t kind = reader.Byte();
-  CHECK_LE(kind, static_cast<uint8_t>(EventKind::kDelete)) << "event " << position.revision << "/" << position.sub;
+  if (kind > static_cast<uint8_t>(EventKind::kDelete)) return std::nullopt;
   record.kind = static_cast<EventKind>(kind);
   record.dead_before = reader.Int64();
   if (record.kind != EventKind::kCreate) {
@@ -33,7 +33,14 @@ EventRecord DecodeEventRecord(Position position, std::string_view value) {
     record.predecessor_weight = reader.Int64();
   }
   record.key = reader.rest();
+  if (reader.malformed()) return std::nullopt;
   return record;
+}
+
+EventRecord DecodeEventRecord(Position position, std::string_view value) {
+  const std::optional<EventRecord> record = ParseEventRecord(position, value);
+  CHECK(record.has_value()) << "the row of event " << position.revision << "/" << position.sub << " is malformed";
+  return *record;
 }
 
 }  // namespace regent::storage

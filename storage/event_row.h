@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,7 +33,9 @@ struct EventRecord {
 };
 
 std::string EncodeEventRecord(Position position, const EventRecord& record);
-// `key` points into `value`. A malformed value is a broken disk (CHECK).
+// `key` points into `value`. nullopt: malformed.
+std::optional<EventRecord> ParseEventRecord(Position position, std::string_view value);
+// A malformed value is a broken disk (CHECK).
 EventRecord DecodeEventRecord(Position position, std::string_view value);
 
 }  // namespace regent::storage

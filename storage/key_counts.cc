@@ -75,17 +75,24 @@ absl::StatusOr<int64_t> CountTree::Count(const RowSource& rows, std::string_view
   return end_sum - start_sum;
 }
 
+std::optional<CountTree::Bucket> ParseBucket(std::string_view value) {
+  RowReader reader(value);
+  CountTree::Bucket bucket;
+  bucket.live = static_cast<uint32_t>(reader.Varint());
+  bucket.dead = static_cast<uint32_t>(reader.Varint());
+  if (reader.malformed()) return std::nullopt;
+  return bucket;
+}
+
 KeyCounts KeyCounts::Load(const Engine& engine) {
   KeyCounts counts;
   std::vector<Piece> pieces;
   const std::string first = CountRow("");
   const std::unique_ptr<RowIterator> row = engine.Iterate(api::PrefixEnd(first), Scope::kRange);
   for (row->Seek(first); row->Valid(); row->Next()) {
-    RowReader reader(row->value());
-    Piece piece{.separator = std::string(row->row().substr(1)), .bucket = {}};
-    piece.bucket.live = static_cast<uint32_t>(reader.Varint());
-    piece.bucket.dead = static_cast<uint32_t>(reader.Varint());
-    pieces.push_back(std::move(piece));
+    const std::optional<CountTree::Bucket> bucket = ParseBucket(row->value());
+    CHECK(bucket.has_value()) << "a row of the key counts is malformed";
+    pieces.push_back(Piece{.separator = std::string(row->row().substr(1)), .bucket = *bucket});
   }
   if (pieces.empty()) pieces.push_back(Piece{.separator = "", .bucket = {}});
   CHECK(pieces.front().separator.empty()) << "the first row of the key counts is missing";

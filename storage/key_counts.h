@@ -65,6 +65,9 @@ class CountTree {
   std::vector<std::shared_ptr<Leaf>> leaves_;  // at least one; the first separator of all is ""
 };
 
+// The value of a count row; nullopt: malformed.
+std::optional<CountTree::Bucket> ParseBucket(std::string_view value);
+
 // The writer's side. Owner: the apply loop.
 class KeyCounts {
  public:

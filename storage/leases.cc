@@ -5,16 +5,26 @@
 
 #include "api/contract/key_range.h"
 #include "api/contract/wire.h"
+#include "glog/logging.h"
 #include "storage/keys.h"
 #include "storage/row_reader.h"
 
 namespace regent::storage {
 
+std::optional<int64_t> ParseLeaseTtl(std::string_view value) {
+  RowReader reader(value);
+  const int64_t ttl = reader.Int64();
+  if (reader.malformed()) return std::nullopt;
+  return ttl;
+}
+
 Leases::Leases(const Engine& engine) : engine_(engine) {
   const std::unique_ptr<RowIterator> row = engine.Iterate(api::PrefixEnd(kLeaseRows), Scope::kRange);
   for (row->Seek(kLeaseRows); row->Valid(); row->Next()) {
     const int64_t id = static_cast<int64_t>(ReadBigEndian64(row->row().substr(kLeaseRows.size())));
-    ttls_[id] = RowReader(row->value()).Int64();
+    const std::optional<int64_t> ttl = ParseLeaseTtl(row->value());
+    CHECK(ttl.has_value()) << "the row of lease " << id << " is malformed";
+    ttls_[id] = *ttl;
   }
 }
 

@@ -21,6 +21,9 @@
 
 namespace regent::storage {
 
+// The ttl in a lease's row; nullopt: malformed.
+std::optional<int64_t> ParseLeaseTtl(std::string_view value);
+
 class Leases {
  public:
   explicit Leases(const Engine& engine);

@@ -14,20 +14,13 @@ absl::StatusOr<Segment> OpenAndCheck(LogFolder& folder, uint64_t sequence, LogId
   Segment segment;
   const std::string path = folder.PathOf(sequence);
   REGENT_ASSIGN_OR_RETURN(segment.file, folder.OpenSegment(sequence));
-  std::string bytes(kSegmentHeaderBytes, '\0');
-  REGENT_ASSIGN_OR_RETURN(const size_t count, segment.file->ReadAt(0, bytes.data(), bytes.size()));
-  bytes.resize(count);
-  const absl::StatusOr<SegmentHeader> header = DecodeSegmentHeader(bytes);
-  const std::string words(header.status().message());
-  if (absl::IsFailedPrecondition(header.status())) return absl::FailedPreconditionError(path + ": " + words);
-  if (!header.ok()) return LogCorruption(path, 0, index_expected, words);
-  if (header->identity != identity) {
+  REGENT_ASSIGN_OR_RETURN(segment.header, ReadSegmentHeader(*segment.file, index_expected));
+  if (segment.header.identity != identity) {
     return absl::FailedPreconditionError(path + " belongs to another cluster or another member");
   }
-  if (header->sequence != sequence) {
-    return LogCorruption(path, 0, index_expected, "the header says segment " + std::to_string(header->sequence));
+  if (segment.header.sequence != sequence) {
+    return LogCorruption(path, 0, index_expected, "the header says segment " + std::to_string(segment.header.sequence));
   }
-  segment.header = *header;
   return segment;
 }
 
@@ -58,42 +51,53 @@ absl::Status LogCorruption(const std::string& path, uint64_t offset, uint64_t in
                              std::to_string(index) + ": " + what);
 }
 
-absl::StatusOr<LogRecovery> RecoverLog(LogFolder& folder, const std::vector<uint64_t>& sequences, LogIdentity identity,
-                                       LogMutant mutant) {
+absl::StatusOr<SegmentHeader> ReadSegmentHeader(File& file, uint64_t index_expected) {
+  std::string bytes(kSegmentHeaderBytes, '\0');
+  REGENT_ASSIGN_OR_RETURN(const size_t count, file.ReadAt(0, bytes.data(), bytes.size()));
+  bytes.resize(count);
+  absl::StatusOr<SegmentHeader> header = DecodeSegmentHeader(bytes);
+  const std::string words(header.status().message());
+  if (absl::IsFailedPrecondition(header.status())) return absl::FailedPreconditionError(file.path() + ": " + words);
+  if (!header.ok()) return LogCorruption(file.path(), 0, index_expected, words);
+  return header;
+}
+
+absl::Status RecoverLog(LogFolder& folder, const std::vector<uint64_t>& sequences, LogIdentity identity,
+                        LogMutant mutant, LogRecovery* found) {
   CHECK(!sequences.empty());
   size_t first = sequences.size() - 1;
   while (first > 0 && sequences[first - 1] + 1 == sequences[first]) --first;
 
-  LogRecovery found;
-  found.strays.assign(sequences.begin(), sequences.begin() + static_cast<std::ptrdiff_t>(first));
+  found->strays.assign(sequences.begin(), sequences.begin() + static_cast<std::ptrdiff_t>(first));
   for (size_t i = first; i < sequences.size(); ++i) {
     const uint64_t sequence = sequences[i];
     const std::string path = folder.PathOf(sequence);
-    const uint64_t index_expected = found.segments.empty() ? 0 : found.index.last_index() + 1;
+    const uint64_t index_expected = found->segments.empty() ? 0 : found->index.last_index() + 1;
     REGENT_ASSIGN_OR_RETURN(Segment segment, OpenAndCheck(folder, sequence, identity, index_expected));
     if (i > first) {
-      REGENT_RETURN_IF_ERROR(CheckChain(folder.PathOf(sequence - 1), found.newest, segment.header, index_expected));
+      REGENT_RETURN_IF_ERROR(CheckChain(folder.PathOf(sequence - 1), found->newest(), segment.header, index_expected));
     } else if (segment.header.previous_end == 0) {
-      found.index.BeginAtFirstEntry(sequence);
+      found->index.BeginAtFirstEntry(sequence);
     }
     const auto on_record = [&](const Record& record) {
-      const absl::Status added = AddToIndex(found.index, sequence, record);
+      const absl::Status added = AddToIndex(found->index, sequence, record);
       return added.ok() ? added : LogCorruption(path, record.offset, record.index, std::string(added.message()));
     };
-    REGENT_ASSIGN_OR_RETURN(found.newest, ScanSegment(*segment.file, segment.header, on_record, mutant));
-    found.segments.emplace(sequence, std::move(segment));
+    const Segment& kept = found->segments.emplace(sequence, std::move(segment)).first->second;
+    found->scans.emplace_back();
+    REGENT_ASSIGN_OR_RETURN(found->scans.back(), ScanSegment(*kept.file, kept.header, on_record, mutant));
   }
 
-  const Segment& newest = found.segments.rbegin()->second;
-  REGENT_ASSIGN_OR_RETURN(found.tail, ExamineTail(*newest.file, newest.header, found.newest, mutant));
+  const Segment& newest = found->segments.rbegin()->second;
+  REGENT_ASSIGN_OR_RETURN(found->tail, ExamineTail(*newest.file, newest.header, found->newest(), mutant));
   const std::string path = folder.PathOf(newest.header.sequence);
-  if (found.tail.corruption) {
-    return LogCorruption(path, found.newest.end, found.index.last_index() + 1, *found.tail.corruption);
+  if (found->tail.corruption) {
+    return LogCorruption(path, found->newest().end, found->index.last_index() + 1, *found->tail.corruption);
   }
-  if (const absl::Status complete = found.index.Complete(); !complete.ok()) {
-    return LogCorruption(path, found.newest.end, 0, std::string(complete.message()));
+  if (const absl::Status complete = found->index.Complete(); !complete.ok()) {
+    return LogCorruption(path, found->newest().end, 0, std::string(complete.message()));
   }
-  return found;
+  return absl::OkStatus();
 }
 
 }  // namespace regent::storage

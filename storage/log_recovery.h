@@ -20,13 +20,18 @@ struct LogRecovery {
   std::map<uint64_t, Segment> segments;  // by sequence, contiguous
   std::vector<uint64_t> strays;          // older files that are not part of the run
   LogIndex index;
-  SegmentScan newest;
+  std::vector<SegmentScan> scans;  // of the segments, in order
   TailFinding tail;
+
+  const SegmentScan& newest() const { return scans.back(); }
 };
 
-// `sequences` ascend and are not empty.
-absl::StatusOr<LogRecovery> RecoverLog(LogFolder& folder, const std::vector<uint64_t>& sequences, LogIdentity identity,
-                                       LogMutant mutant);
+// `sequences` ascend and are not empty. After an error, `found` has what was read before the bad place.
+[[nodiscard]] absl::Status RecoverLog(LogFolder& folder, const std::vector<uint64_t>& sequences, LogIdentity identity,
+                                      LogMutant mutant, LogRecovery* found);
+
+// The header of a segment; DataLoss and FailedPrecondition name the file.
+absl::StatusOr<SegmentHeader> ReadSegmentHeader(File& file, uint64_t index_expected);
 
 // The words for a damaged place of the log.
 absl::Status LogCorruption(const std::string& path, uint64_t offset, uint64_t index, const std::string& what);

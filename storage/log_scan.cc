@@ -113,6 +113,8 @@ absl::StatusOr<SegmentScan> ScanSegment(File& file, const SegmentHeader& header,
     if (bytes.size() < batch->bytes) return scan;
     if (!DecodeRecords(bytes.substr(0, batch->bytes), *batch, header.seed, mutant, &records)) return scan;
     scan.ends_in_mark = records.empty();
+    ++scan.batches;
+    if (scan.ends_in_mark) ++scan.marks;
     for (const Record& record : records) {
       if (record.kind != RecordKind::kFiller) REGENT_RETURN_IF_ERROR(on_record(record));
     }

@@ -23,6 +23,8 @@ struct SegmentScan {
   uint64_t end = kSegmentHeaderBytes;  // of the last good batch
   uint32_t checksum = 0;               // of it; of the segment header when there is no batch
   bool ends_in_mark = true;            // the last batch is a mark, or there is none
+  uint64_t batches = 0;                // good ones, marks among them
+  uint64_t marks = 0;
 };
 
 // Hands every record of every good batch to `on_record`, whose error ends the scan. Memory: the largest batch.

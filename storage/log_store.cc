@@ -12,13 +12,12 @@
 #include "storage/log_format.h"
 #include "storage/log_hard_state.h"
 #include "storage/log_index.h"
+#include "storage/log_read.h"
 #include "storage/log_recovery.h"
 #include "storage/log_writer.h"
 
 namespace regent::storage {
 namespace {
-
-constexpr uint64_t kReadSpanBytes = 1 << 20;
 
 // A different seed for every segment of every process: splitmix64.
 uint64_t SegmentSeed(uint64_t seed, uint64_t sequence) {
@@ -62,7 +61,6 @@ class SegmentedLog : public LogStore {
   absl::Status Roll();
   absl::Status CreateSegment(const SegmentHeader& header);
   absl::Status RetireReleased(uint64_t through);
-  absl::Status ReadSpan(uint64_t from, uint64_t to, std::vector<raft::Entry>* entries);
 
   // Remembers the first error that is not a full disk: the log is fenced from then on.
   absl::Status Fence(absl::Status status) {
@@ -87,7 +85,7 @@ absl::Status SegmentedLog::Recover(RecoveredLog* recovered) {
   const bool exists = !content.segments.empty();
   LogRecovery found;
   if (exists) {
-    REGENT_ASSIGN_OR_RETURN(found, RecoverLog(folder_, content.segments, identity_, options_.mutant));
+    REGENT_RETURN_IF_ERROR(RecoverLog(folder_, content.segments, identity_, options_.mutant, &found));
   }
   REGENT_ASSIGN_OR_RETURN(const std::optional<raft::HardState> state,
                           hard_state_.Load(exists ? HardStateFiles::Log::kPresent : HardStateFiles::Log::kMissing));
@@ -107,7 +105,7 @@ absl::Status SegmentedLog::Recover(RecoveredLog* recovered) {
   if (found.tail.torn_bytes > 0) {
     recovered->torn_bytes = found.tail.torn_bytes;
     recovered->torn_where =
-        folder_.PathOf(found.segments.rbegin()->first) + " at offset " + std::to_string(found.newest.end);
+        folder_.PathOf(found.segments.rbegin()->first) + " at offset " + std::to_string(found.newest().end);
   }
   recovered->base_index = {found.index.base_index()};
   recovered->base_term = {found.index.base_term()};
@@ -128,8 +126,8 @@ absl::Status SegmentedLog::CreateFirstSegment() {
 // nothing of it can ever be taken for a part of what is written there next.
 absl::Status SegmentedLog::MakeDurable(const LogRecovery& found) {
   const Segment& newest = found.segments.rbegin()->second;
-  if (found.tail.zero_end > found.newest.end) {
-    REGENT_RETURN_IF_ERROR(WriteZeroes(*newest.file, found.newest.end, found.tail.zero_end));
+  if (found.tail.zero_end > found.newest().end) {
+    REGENT_RETURN_IF_ERROR(WriteZeroes(*newest.file, found.newest().end, found.tail.zero_end));
   }
   if (options_.mutant != LogMutant::kOpenWithoutSync) {
     for (const auto& [sequence, segment] : found.segments) REGENT_RETURN_IF_ERROR(segment.file->SyncData());
@@ -139,10 +137,10 @@ absl::Status SegmentedLog::MakeDurable(const LogRecovery& found) {
   writer_.ContinueAt({.file = newest.file.get(),
                       .sequence = newest.header.sequence,
                       .seed = newest.header.seed,
-                      .end = found.newest.end,
-                      .checksum = found.newest.checksum,
+                      .end = found.newest().end,
+                      .checksum = found.newest().checksum,
                       .file_bytes = file_bytes,
-                      .entries_unmarked = !found.newest.ends_in_mark});
+                      .entries_unmarked = !found.newest().ends_in_mark});
   return absl::OkStatus();
 }
 
@@ -216,59 +214,13 @@ absl::Status SegmentedLog::CreateSegment(const SegmentHeader& header) {
 
 absl::StatusOr<std::vector<raft::Entry>> SegmentedLog::Read(raft::Index from, size_t bytes_max) {
   if (!failed_.ok()) return failed_;
-  const uint64_t last = index_.last_index();
   if (from.value <= index_.base_index()) {
     return absl::NotFoundError("the log begins behind index " + std::to_string(index_.base_index()));
   }
-  if (from.value > last) return absl::OutOfRangeError("the log ends at index " + std::to_string(last));
-
-  std::vector<raft::Entry> entries;
-  uint64_t bytes = 0;
-  uint64_t next = from.value;
-  bool full = false;
-  while (next <= last && !full) {
-    // As many as lie together in one segment and fit.
-    const LogIndex::Place& start = index_.At(next);
-    uint64_t end = next;
-    for (; end <= last; ++end) {
-      const LogIndex::Place& place = index_.At(end);
-      full = (!entries.empty() || end > next) && bytes + place.payload_bytes > bytes_max;
-      if (full) break;
-      const bool near = place.sequence == start.sequence && place.offset - start.offset < kReadSpanBytes;
-      if (end > next && !near) break;
-      bytes += place.payload_bytes;
-    }
-    if (end > next) REGENT_RETURN_IF_ERROR(ReadSpan(next, end - 1, &entries));
-    next = end;
+  if (from.value > index_.last_index()) {
+    return absl::OutOfRangeError("the log ends at index " + std::to_string(index_.last_index()));
   }
-  return entries;
-}
-
-// Entries `from` to `to` lie in one segment.
-absl::Status SegmentedLog::ReadSpan(uint64_t from, uint64_t to, std::vector<raft::Entry>* entries) {
-  const LogIndex::Place& first = index_.At(from);
-  const LogIndex::Place& last = index_.At(to);
-  const Segment& segment = segments_.at(first.sequence);
-  std::string bytes(last.offset + RecordBytes(last.payload_bytes) - first.offset, '\0');
-  REGENT_ASSIGN_OR_RETURN(const size_t count, segment.file->ReadAt(first.offset, bytes.data(), bytes.size()));
-  bytes.resize(count);
-  for (uint64_t index = from; index <= to; ++index) {
-    const uint64_t offset = index_.At(index).offset;
-    std::string_view rest = bytes;
-    rest.remove_prefix(std::min<uint64_t>(offset - first.offset, rest.size()));
-    const std::optional<Record> record =
-        DecodeRecord(rest, segment.header.seed, {.sequence = first.sequence, .offset = offset}, options_.mutant);
-    const bool entry = record && (record->kind == RecordKind::kNormal || record->kind == RecordKind::kConfiguration);
-    if (!entry || record->index != index) {
-      return LogCorruption(segment.file->path(), offset, index, "the record there is damaged");
-    }
-    entries->push_back({.index = {index},
-                        .term = {record->term},
-                        .type = record->kind == RecordKind::kConfiguration ? raft::EntryType::kConfiguration
-                                                                           : raft::EntryType::kNormal,
-                        .data = std::string(record->payload)});
-  }
-  return absl::OkStatus();
+  return ReadEntries(segments_, index_, from.value, bytes_max, options_.mutant);
 }
 
 absl::Status SegmentedLog::Release(raft::Index through) {

@@ -2,12 +2,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <system_error>
 #include <utility>
@@ -146,14 +148,33 @@ class PosixLock : public FileLock {
   Descriptor descriptor_;
 };
 
-// Who wrote itself into the lock file; empty when nobody can be named.
+// Who wrote itself into the lock file, as long as it lives; empty when nobody can be named.
 std::string HolderOf(int descriptor) {
   char text[32];
   const ssize_t count = ::pread(descriptor, text, sizeof(text), 0);
   if (count <= 0) return "";
   std::string holder(text, static_cast<size_t>(count));
   holder.erase(std::find_if(holder.begin(), holder.end(), [](char c) { return c < '0' || c > '9'; }), holder.end());
-  return holder;
+  const long id = std::strtol(holder.c_str(), nullptr, 10);
+  const bool gone = id <= 0 || (::kill(static_cast<pid_t>(id), 0) != 0 && errno == ESRCH);
+  return gone ? "" : holder;
+}
+
+// `operation` is LOCK_EX or LOCK_SH; FailedPrecondition when another holder is in the way.
+absl::Status TakeLock(const Descriptor& descriptor, int operation, const std::string& path) {
+  int result;
+  do {
+    result = ::flock(descriptor.number(), operation | LOCK_NB);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return absl::OkStatus();
+  if (errno != EWOULDBLOCK) return ErrorOf(errno, "lock", path);
+  const std::string holder = HolderOf(descriptor.number());
+  return absl::FailedPreconditionError(path + " is held by another process" +
+                                       (holder.empty() ? "" : " (process id " + holder + ")"));
+}
+
+absl::Status RefuseChange(const std::string& path) {
+  return absl::PermissionDeniedError(path + " is only looked at, and would be changed");
 }
 
 }  // namespace
@@ -223,22 +244,37 @@ absl::Status PosixFiles::SyncFolder(const std::string& folder) {
 
 absl::StatusOr<std::unique_ptr<FileLock>> PosixFiles::Lock(const std::string& path) {
   REGENT_ASSIGN_OR_RETURN(Descriptor descriptor, OpenDescriptor(path, O_RDWR | O_CREAT));
-  int result;
-  do {
-    result = ::flock(descriptor.number(), LOCK_EX | LOCK_NB);
-  } while (result != 0 && errno == EINTR);
-  if (result != 0 && errno == EWOULDBLOCK) {
-    const std::string holder = HolderOf(descriptor.number());
-    return absl::FailedPreconditionError(path + " is held by another process" +
-                                         (holder.empty() ? "" : " (process id " + holder + ")"));
-  }
-  if (result != 0) return ErrorOf(errno, "lock", path);
+  REGENT_RETURN_IF_ERROR(TakeLock(descriptor, LOCK_EX, path));
   // For the message above only: failing to write it, on a full disk for example, does no harm.
   const std::string holder = std::to_string(::getpid()) + "\n";
   if (::ftruncate(descriptor.number(), 0) == 0) {
     [[maybe_unused]] const ssize_t ignored = ::pwrite(descriptor.number(), holder.data(), holder.size(), 0);
   }
   return std::make_unique<PosixLock>(std::move(descriptor));
+}
+
+absl::StatusOr<std::unique_ptr<File>> ReadOnlyPosixFiles::Open(const std::string& path, OpenMode mode) {
+  if (mode == OpenMode::kCreateNew) return RefuseChange(path);
+  REGENT_ASSIGN_OR_RETURN(Descriptor descriptor, OpenDescriptor(path, O_RDONLY));
+  return std::make_unique<PosixFile>(std::move(descriptor), path, Syncs::kDone);
+}
+
+absl::Status ReadOnlyPosixFiles::Rename(const std::string& from, const std::string&) { return RefuseChange(from); }
+
+absl::Status ReadOnlyPosixFiles::Remove(const std::string& path) { return RefuseChange(path); }
+
+absl::Status ReadOnlyPosixFiles::CreateFolder(const std::string& folder) { return RefuseChange(folder); }
+
+absl::Status ReadOnlyPosixFiles::RemoveEmptyFolder(const std::string& folder) { return RefuseChange(folder); }
+
+absl::Status ReadOnlyPosixFiles::SyncFolder(const std::string&) { return absl::OkStatus(); }
+
+absl::StatusOr<std::unique_ptr<FileLock>> ReadOnlyPosixFiles::Lock(const std::string& path) {
+  absl::StatusOr<Descriptor> descriptor = OpenDescriptor(path, O_RDONLY);
+  if (absl::IsNotFound(descriptor.status())) return std::make_unique<FileLock>();
+  if (!descriptor.ok()) return descriptor.status();
+  REGENT_RETURN_IF_ERROR(TakeLock(*descriptor, LOCK_SH, path));
+  return std::make_unique<PosixLock>(*std::move(descriptor));
 }
 
 }  // namespace regent::storage

@@ -29,4 +29,18 @@ class PosixFiles : public Files {
   const Syncs syncs_;
 };
 
+// The same disk for those who only look: files are opened for reading, a call that would change something fails, and a
+// sync has nothing to do. A lock is shared with others who look and never created: a folder without a lock file is a
+// copy, which no node has open.
+class ReadOnlyPosixFiles : public PosixFiles {
+ public:
+  absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override;
+  absl::Status Rename(const std::string& from, const std::string& to) override;
+  absl::Status Remove(const std::string& path) override;
+  absl::Status CreateFolder(const std::string& folder) override;
+  absl::Status RemoveEmptyFolder(const std::string& folder) override;
+  absl::Status SyncFolder(const std::string& folder) override;
+  absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
+};
+
 }  // namespace regent::storage

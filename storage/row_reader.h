@@ -1,10 +1,9 @@
-// Reading back what the store wrote itself: a malformed row is a broken disk, and ends the process.
+// Reading back what the store wrote itself. After the first bad byte `malformed` stays set and every answer is a zero;
+// whoever serves the store ends the process then, because the disk is broken.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
-
-#include "glog/logging.h"
 
 namespace regent::storage {
 
@@ -12,8 +11,10 @@ class RowReader {
  public:
   explicit RowReader(std::string_view bytes) : rest_(bytes) {}
 
+  bool malformed() const { return malformed_; }
+
   uint8_t Byte() {
-    CHECK(!rest_.empty()) << "a row of the store is too short";
+    if (rest_.empty()) return Fail();
     const uint8_t value = static_cast<uint8_t>(rest_[0]);
     rest_.remove_prefix(1);
     return value;
@@ -25,14 +26,20 @@ class RowReader {
       value |= uint64_t{byte & 0x7fu} << shift;
       if (byte < 0x80) return value;
     }
-    LOG(FATAL) << "a row of the store has an endless number";
-    return 0;
+    return Fail();
   }
   int64_t Int64() { return static_cast<int64_t>(Varint()); }
   std::string_view rest() const { return rest_; }
 
  private:
+  uint8_t Fail() {
+    malformed_ = true;
+    rest_ = {};
+    return 0;
+  }
+
   std::string_view rest_;
+  bool malformed_ = false;
 };
 
 }  // namespace regent::storage

@@ -7,13 +7,12 @@
 #include "api/contract/errors.h"
 #include "api/contract/key_range.h"
 #include "api/contract/limits.h"
-#include "api/contract/wire.h"
 #include "glog/logging.h"
 #include "storage/compaction.h"
+#include "storage/configuration_row.h"
 #include "storage/kv_writer.h"
 #include "storage/mvcc.h"
 #include "storage/quota.h"
-#include "storage/row_reader.h"
 #include "storage/store_view.h"
 
 namespace regent::storage {
@@ -33,23 +32,11 @@ std::set<api::AlarmMember> LoadAlarms(const Engine& engine) {
   return alarms;
 }
 
-// row 'm' 'c' -> index:v term:v data
-std::string EncodeConfiguration(const raft::Entry& entry) {
-  std::string row;
-  api::AppendVarint(row, entry.index.value);
-  api::AppendVarint(row, entry.term.value);
-  row.append(entry.data.view());
-  return row;
-}
-
 std::optional<raft::Entry> LoadConfiguration(const Engine& engine) {
   std::string row;
   if (!engine.Get(kConfigurationRow, &row)) return std::nullopt;
-  RowReader reader(row);
-  raft::Entry entry{.type = raft::EntryType::kConfiguration};
-  entry.index.value = reader.Varint();
-  entry.term.value = reader.Varint();
-  entry.data = reader.rest();
+  std::optional<raft::Entry> entry = ParseConfigurationRow(row);
+  CHECK(entry.has_value()) << "the row of the configuration is malformed";
   return entry;
 }
 
@@ -135,7 +122,7 @@ ApplyOutcome Machine::Apply(std::span<const raft::Entry> turn, const WantsPrevio
 void Machine::ApplyEntry(const raft::Entry& entry, ApplyOutcome& outcome) {
   if (entry.type == raft::EntryType::kConfiguration) {
     configuration_ = entry;
-    mvcc_.batch().Put(kConfigurationRow, EncodeConfiguration(entry));
+    mvcc_.batch().Put(kConfigurationRow, EncodeConfigurationRow(entry));
   } else if (!entry.data.empty()) {
     const absl::StatusOr<Command> command = DecodeCommand(entry.data);
     CHECK(command.ok()) << "entry " << entry.index.value << " of term " << entry.term.value << ": " << command.status();

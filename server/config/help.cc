@@ -77,12 +77,22 @@ std::string Spaced(std::string_view choices) {
   return words;
 }
 
-std::string BashScript() {
+std::string Joined(const std::vector<std::string_view>& words) {
+  std::string joined;
+  for (const std::string_view word : words) joined += (joined.empty() ? "" : " ") + std::string(word);
+  return joined;
+}
+
+std::string BashScript(const SubCommand& command) {
   std::string script =
       "# Completion for bash: regent completion bash >/etc/bash_completion.d/regent\n"
       "_regent() {\n"
-      "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
-      "  case $before in\n";
+      "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n";
+  script += "  if [[ ${COMP_WORDS[1]} == " + std::string(command.name) + " && $COMP_CWORD -gt 1 ]]; then\n" +
+            "    if ((COMP_CWORD == 2)); then\n      COMPREPLY=($(compgen -W '" + Joined(command.words) +
+            "' -- \"$word\"))\n    elif [[ $word == -* ]]; then\n      COMPREPLY=($(compgen -W '" +
+            Joined(command.flags) + "' -- \"$word\"))\n    else\n" +
+            "      COMPREPLY=($(compgen -d -- \"$word\"))\n    fi\n    return\n  fi\n  case $before in\n";
   for (const Option& option : Options()) {
     if (option.choices.empty()) continue;
     script += "    --" + std::string(option.name) + ") COMPREPLY=($(compgen -W '" + Spaced(option.choices) +
@@ -92,15 +102,19 @@ std::string BashScript() {
          "    --*-dir | --*-file | --log-outputs) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n"
          "  esac\n"
          "  COMPREPLY=($(compgen -W '" +
-         Names(' ') +
-         " --help' -- \"$word\"))\n"
+         Names(' ') + " --help " + std::string(command.name) +
+         "' -- \"$word\"))\n"
          "}\n"
          "complete -F _regent regent\n";
 }
 
-std::string ZshScript() {
-  std::string script =
-      "#compdef regent\n# Completion for zsh: regent completion zsh >\"${fpath[1]}/_regent\"\n_arguments \\\n";
+std::string ZshScript(const SubCommand& command) {
+  std::string script = "#compdef regent\n# Completion for zsh: regent completion zsh >\"${fpath[1]}/_regent\"\n";
+  script += "if [[ $words[2] == " + std::string(command.name) + " ]] && ((CURRENT > 2)); then\n" +
+            "  if ((CURRENT == 3)); then\n    compadd " + Joined(command.words) + "\n" +
+            "  elif [[ $words[CURRENT] == -* ]]; then\n    compadd -- " + Joined(command.flags) + "\n" +
+            "  else\n    _files -/\n  fi\n  return\nfi\n_arguments \\\n" + "  '1:command:(" +
+            std::string(command.name) + ")' \\\n";
   for (const Option& option : Options()) {
     script += "  '--" + std::string(option.name) + "[" + Quoted(option.help) + "]";
     if (!IsSwitch(option)) {
@@ -113,7 +127,7 @@ std::string ZshScript() {
   return script + "  '--help[Print the options.]'\n";
 }
 
-std::string FishScript() {
+std::string FishScript(const SubCommand& command) {
   std::string script = "# Completion for fish: regent completion fish >~/.config/fish/completions/regent.fish\n";
   for (const Option& option : Options()) {
     std::string help;
@@ -123,6 +137,11 @@ std::string FishScript() {
     if (!option.choices.empty()) script += " -f -a '" + Spaced(option.choices) + "'";
     script += "\n";
   }
+  const std::string name(command.name);
+  const std::string within = "complete -c regent -n '__fish_seen_subcommand_from " + name + "'";
+  script += "complete -c regent -n __fish_use_subcommand -f -a " + name + " -d '" + std::string(command.help) + "'\n" +
+            within + " -a '" + Joined(command.words) + "'\n";
+  for (const std::string_view flag : command.flags) script += within + " -l " + std::string(flag.substr(2)) + "\n";
   return script + "complete -c regent -l help -d 'Print the options.'\n";
 }
 
@@ -142,6 +161,9 @@ std::string UsageText() {
          "\n"
          "  regent --config-file FILE\n"
          "    Take the settings from a file, and all of them: other flags and variables are ignored then.\n"
+         "\n"
+         "  regent inspect log|store DIR\n"
+         "    Look into the data directory of a stopped node; regent inspect --help says more.\n"
          "\n"
          "  regent completion bash|zsh|fish\n"
          "    Print a completion script for the shell.\n"
@@ -195,10 +217,10 @@ std::string MarkdownPage() {
   return page;
 }
 
-std::optional<std::string> CompletionScript(std::string_view shell) {
-  if (shell == "bash") return BashScript();
-  if (shell == "zsh") return ZshScript();
-  if (shell == "fish") return FishScript();
+std::optional<std::string> CompletionScript(std::string_view shell, const SubCommand& command) {
+  if (shell == "bash") return BashScript(command);
+  if (shell == "zsh") return ZshScript(command);
+  if (shell == "fish") return FishScript(command);
   return std::nullopt;
 }
 

@@ -4,8 +4,17 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace regent::server {
+
+// A command beside the server.
+struct SubCommand {
+  std::string_view name;
+  std::string_view help;
+  std::vector<std::string_view> words;  // one of them follows
+  std::vector<std::string_view> flags;  // then these, and a directory
+};
 
 // How the program is called, a few lines.
 std::string UsageText();
@@ -17,6 +26,6 @@ std::string HelpText();
 std::string MarkdownPage();
 
 // A completion script for "bash", "zsh" or "fish"; nullopt for any other shell.
-std::optional<std::string> CompletionScript(std::string_view shell);
+std::optional<std::string> CompletionScript(std::string_view shell, const SubCommand& command);
 
 }  // namespace regent::server

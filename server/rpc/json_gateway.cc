@@ -2,8 +2,6 @@
 
 #include <glog/logging.h>
 #include <google/protobuf/descriptor.h>
-#include <google/protobuf/util/json_util.h>
-#include <google/protobuf/util/type_resolver_util.h>
 
 #include <algorithm>
 #include <atomic>
@@ -13,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "api/contract/message_json.h"
 #include "api/contract/proto/auth.pb.h"
 #include "api/contract/proto/cluster.pb.h"
 #include "api/contract/proto/election.pb.h"
@@ -30,8 +29,6 @@
 
 namespace regent::server {
 namespace {
-
-constexpr char kTypeUrlPrefix[] = "type.googleapis.com";
 
 int HttpStatus(absl::StatusCode code) {
   switch (code) {
@@ -76,10 +73,6 @@ HttpResponse ErrorResponse(const absl::Status& status) {
                                                   ",\"message\":" + JsonString(message) + "}");
   if (status.code() == absl::StatusCode::kUnauthenticated) response.headers.emplace_back("WWW-Authenticate", message);
   return response;
-}
-
-absl::Status FromProtobuf(const google::protobuf::util::Status& status) {
-  return absl::Status(static_cast<absl::StatusCode>(status.code()), std::string(status.message()));
 }
 
 // The generated code of a proto file is linked only where a name of it is used.
@@ -130,7 +123,7 @@ std::string MetadataName(std::string_view header) {
 struct Endpoint {
   ServedMethod* method = nullptr;
   const google::protobuf::Descriptor* request = nullptr;
-  std::string request_type, response_type;  // URLs
+  const google::protobuf::Descriptor* response = nullptr;
 };
 
 }  // namespace
@@ -155,7 +148,7 @@ class JsonGateway::Served : public std::enable_shared_from_this<Served> {
   const size_t message_bytes_max_;
   MethodTable methods_;
   std::map<std::string, Endpoint, std::less<>> endpoints_;  // by HTTP path
-  const std::unique_ptr<google::protobuf::util::TypeResolver> types_;
+  const api::MessageJson json_;
 };
 
 // A call as handlers see it: it collects the one answer, and converts it when the method has finished.
@@ -199,9 +192,7 @@ class JsonGateway::Served::HttpCall final : public api::Call {
 JsonGateway::Served::Served(Options options, Loop& executor, Metrics& metrics)
     : executor_(executor),
       message_bytes_max_(options.message_bytes_max),
-      methods_(std::move(options.methods), metrics, MetricsDetail::kBasic),
-      types_(google::protobuf::util::NewTypeResolverForDescriptorPool(
-          kTypeUrlPrefix, google::protobuf::DescriptorPool::generated_pool())) {
+      methods_(std::move(options.methods), metrics, MetricsDetail::kBasic) {
   LinkGeneratedCode();
   for (const JsonRoute& route : kJsonRoutes) {
     std::string name(route.rpc.substr(1));
@@ -210,11 +201,8 @@ JsonGateway::Served::Served(Options options, Loop& executor, Metrics& metrics)
     CHECK(method != nullptr) << "the contract has no " << name;
     ServedMethod* served = methods_.Find(std::string(route.rpc));
     if (served == nullptr) continue;  // not offered: the path does not exist
-    endpoints_.emplace(
-        route.path, Endpoint{.method = served,
-                             .request = method->input_type(),
-                             .request_type = std::string(kTypeUrlPrefix) + "/" + method->input_type()->full_name(),
-                             .response_type = std::string(kTypeUrlPrefix) + "/" + method->output_type()->full_name()});
+    endpoints_.emplace(route.path,
+                       Endpoint{.method = served, .request = method->input_type(), .response = method->output_type()});
   }
 }
 
@@ -247,16 +235,10 @@ void JsonGateway::Served::Serve(const Endpoint& endpoint, HttpRequest request, D
 
 absl::StatusOr<std::string> JsonGateway::Served::ToMessage(const Endpoint& endpoint, std::string_view body) const {
   REGENT_ASSIGN_OR_RETURN(const std::string_view json, FirstJsonValue(body));
-  std::string message;
-  if (json.empty()) return message;
+  if (json.empty()) return std::string();
   if (json[0] != '{') return absl::InvalidArgumentError("the request is no JSON object");
   REGENT_RETURN_IF_ERROR(CheckJsonShape(json, *endpoint.request));
-  google::protobuf::util::JsonParseOptions options;
-  options.ignore_unknown_fields = true;
-  const auto status = google::protobuf::util::JsonToBinaryString(types_.get(), endpoint.request_type, std::string(json),
-                                                                 &message, options);
-  if (!status.ok()) return FromProtobuf(status);
-  return message;
+  return json_.Parse(*endpoint.request, std::string(json));
 }
 
 void JsonGateway::Served::Respond(const Endpoint& endpoint, const absl::Status& status, const std::string& answer,
@@ -264,12 +246,8 @@ void JsonGateway::Served::Respond(const Endpoint& endpoint, const absl::Status& 
   endpoint.method->counters.Handled(status.code(), {});
   if (!status.ok()) return done(ErrorResponse(status));
   endpoint.method->counters.Sent(answer.size());
-  google::protobuf::util::JsonPrintOptions options;
-  options.preserve_proto_field_names = true;
-  std::string json;
-  const auto converted =
-      google::protobuf::util::BinaryToJsonString(types_.get(), endpoint.response_type, answer, &json, options);
-  done(converted.ok() ? JsonResponse(200, std::move(json)) : ErrorResponse(FromProtobuf(converted)));
+  absl::StatusOr<std::string> json = json_.Print(*endpoint.response, answer);
+  done(json.ok() ? JsonResponse(200, *std::move(json)) : ErrorResponse(json.status()));
 }
 
 JsonGateway::JsonGateway(Options options, Loop& executor, Metrics& metrics)

@@ -40,12 +40,14 @@ TEST(HelpTest, OptionsOfAGroupStandTogether) {
   }
 }
 
-TEST(HelpTest, EveryShellCompletesEveryOption) {
+TEST(HelpTest, EveryShellCompletesEveryOptionAndTheCommand) {
+  const SubCommand kCommand{.name = "look", .words = {"here", "there"}, .flags = {"--deep"}};
   for (const char* shell : {"bash", "zsh", "fish"}) {
-    const std::string script = CompletionScript(shell).value_or("");
+    const std::string script = CompletionScript(shell, kCommand).value_or("");
+    for (const char* word : {"look", "here", "there", "deep"}) EXPECT_THAT(script, HasSubstr(word)) << shell;
     for (const Option& option : Options()) EXPECT_THAT(script, HasSubstr(std::string(option.name))) << shell;
   }
-  EXPECT_FALSE(CompletionScript("tcsh").has_value());
+  EXPECT_FALSE(CompletionScript("tcsh", kCommand).has_value());
 }
 
 // The tests run in the root of the sources.

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "tests/storage/log_workload.h"
 
@@ -80,6 +81,30 @@ TEST_F(LogPosix, ASecondHolderOfTheLockIsToldWhoHasIt) {
       << second.status();
   first->reset();
   EXPECT_TRUE(files_.Lock(folder_ + "/lock").ok());
+}
+
+TEST_F(LogPosix, WhoOnlyLooksChangesNothingAndSharesTheLock) {
+  { ASSERT_TRUE((*files_.Open(folder_ + "/file", storage::OpenMode::kCreateNew))->WriteAt(0, "content").ok()); }
+  storage::ReadOnlyPosixFiles looking;
+  auto file = looking.Open(folder_ + "/file", storage::OpenMode::kExisting);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_FALSE((*file)->WriteAt(0, "x").ok());
+  EXPECT_FALSE((*file)->Truncate(1).ok());
+  EXPECT_FALSE(looking.Open(folder_ + "/new", storage::OpenMode::kCreateNew).ok());
+  EXPECT_FALSE(looking.Rename(folder_ + "/file", folder_ + "/new").ok());
+  EXPECT_FALSE(looking.Remove(folder_ + "/file").ok());
+  EXPECT_FALSE(looking.CreateFolder(folder_ + "/folder").ok());
+  EXPECT_TRUE(looking.Lock(folder_ + "/lock").ok());  // a copy without a lock file
+  EXPECT_EQ(*looking.List(folder_), std::vector<std::string>{"file"});
+
+  auto owner = files_.Lock(folder_ + "/lock");
+  ASSERT_TRUE(owner.ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(looking.Lock(folder_ + "/lock").status()));
+  owner->reset();
+  auto first = looking.Lock(folder_ + "/lock");
+  ASSERT_TRUE(first.ok());
+  EXPECT_TRUE(looking.Lock(folder_ + "/lock").ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(files_.Lock(folder_ + "/lock").status()));
 }
 
 TEST_F(LogPosix, AllocatedSpaceIsThereAndReadsAsZeroes) {

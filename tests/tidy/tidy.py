@@ -24,7 +24,8 @@ ARROWS = {
     "server/node": ["server/runtime", "raft", "storage", "api/contract", "api/service"],
     "server/rpc": ["server/runtime", "api/contract", "api/service"],
     "server/config": ["api/contract"],
-    "server": ["server/runtime", "server/node", "server/rpc", "server/config", "raft", "storage", "api/contract",
+    "server/cli": ["server/runtime", "server/config", "raft", "storage", "api/contract"],
+    "server": ["server/runtime", "server/node", "server/rpc", "server/config", "server/cli", "raft", "storage", "api/contract",
                "api/service"],
 }
 
@@ -34,7 +35,7 @@ BANNED = {
     r"steady_clock::now": ["server/runtime/", "tests/"],
     r"\bsleep_for\b|\bsleep_until\b|\busleep\b|\bnanosleep\b": ["tests/"],
     r"random_device": ["server/server.cc", "tests/"],
-    r"\brocksdb/": ["storage/rocks_engine.cc"],
+    r"\brocksdb/": ["storage/rocks_"],
     r"\bgrpcpp/": ["server/rpc/grpc_", "tests/"],
     r"\bthrow\b": ["tests/"],
     r"\bTODO\b|\bFIXME\b|\bXXX\b": [],
