@@ -215,11 +215,11 @@ void H2Connection::Flush() {
   while ((size = nghttp2_session_mem_send(session_, &data)) > 0) {
     unsent_.append(reinterpret_cast<const char*>(data), static_cast<size_t>(size));
   }
-  if (size < 0) return Break();
+  if (size < 0) return Break(nghttp2_strerror(static_cast<int>(size)));
   while (!unsent_.empty()) {
     const ssize_t sent = send(fd_, unsent_.data(), unsent_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (sent < 0) return Break();
+    if (sent < 0) return Break(std::strerror(errno));
     unsent_.erase(0, static_cast<size_t>(sent));
   }
 }
@@ -229,15 +229,16 @@ void H2Connection::ReadSome() {
   uint8_t data[kReadBytes];
   const ssize_t size = recv(fd_, data, sizeof data, MSG_DONTWAIT);
   if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (size <= 0) return Break();
-  if (nghttp2_session_mem_recv(session_, data, static_cast<size_t>(size)) < 0) Break();
+  if (size <= 0) return Break(size == 0 ? "closed by the server" : std::strerror(errno));
+  const ssize_t read = nghttp2_session_mem_recv(session_, data, static_cast<size_t>(size));
+  if (read < 0) Break(nghttp2_strerror(static_cast<int>(read)));
 }
 
-void H2Connection::Break() {
+void H2Connection::Break(const std::string& why) {
   broken_ = true;
   unsent_.clear();
   for (const std::unique_ptr<Stream>& stream : pool_) {
-    if (OnReply on_end = std::exchange(stream->on_end, nullptr)) on_end(Reply{-1, "the connection is broken", {}});
+    if (OnReply on_end = std::exchange(stream->on_end, nullptr)) on_end(Reply{-1, "the connection broke: " + why, {}});
   }
 }
 

@@ -58,7 +58,7 @@ class H2Connection {
                       const uint8_t* value, size_t value_size, uint8_t flags, void* user);
   static int OnData(nghttp2_session*, uint8_t flags, int32_t id, const uint8_t* data, size_t size, void* user);
   static int OnClose(nghttp2_session*, int32_t id, uint32_t error, void* user);
-  void Break();
+  void Break(const std::string& why);
 
   int fd_ = -1;
   bool broken_ = false;

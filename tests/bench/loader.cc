@@ -146,7 +146,8 @@ void Loader::Report(JsonObject& to) const {
     to.Add("server_resident_peak_bytes", server_after_.resident_peak_bytes);
     to.Add("server_anonymous_bytes", server_after_.anonymous_bytes);
   }
-  if (progress_.size() == kProgressMarks) {  // a tenth of the units, divided by the time that it took
+  // A tenth of the units, divided by the time that it took. So few that they come together have no speed.
+  if (progress_.size() == kProgressMarks && progress_[kProgressMarks - 1] > progress_[kProgressMarks - 3]) {
     const double tenth = unit_count / 10;
     to.Add("first_tenth_per_second", tenth / SecondsIn(progress_[1] - begin_));
     to.Add("last_tenth_per_second", tenth / SecondsIn(progress_[kProgressMarks - 1] - progress_[kProgressMarks - 3]));

@@ -25,10 +25,10 @@ def summarize(rows, runs, pairs_wanted):
                 "row": row.name, "work": row.title, "metric": metric.name, "unit": metric.unit, "pairs": len(pairs),
                 "etcd": statistics.median(etcd), "regent": statistics.median(regent),
                 "ratio": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios),
-                "must": metric.must, "bold": metric.bold,
+                "must": metric.must, "bold": metric.bold, "own": metric.own, "better": metric.better,
                 "errors": sum(pair[side]["errors"] for pair in pairs for side in pair),
                 # With a full core the loader, not the server, sets the pace.
-                "loader_full": max(pair["regent"]["loader_cpu_share"] for pair in pairs) > 0.9})
+                "loader_full": max(pair["regent"].get("loader_cpu_share", 0) for pair in pairs) > 0.9})
     return lines
 
 
@@ -38,25 +38,40 @@ def number(value):
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
 
 
+def reaches(line, limit):
+    """Whether the ratio, or regent's own number where it is compared with itself, is as good as the limit."""
+    if limit is None:
+        return False
+    if line["own"] and line["better"] == "lower":
+        return line["regent"] <= limit
+    return (line["regent"] if line["own"] else line["ratio"]) >= limit
+
+
 def verdict(line):
     if line["errors"]:
         return f"{line['errors']} errors"
     if line["must"] is None:
         return ""
-    if line["ratio"] >= line["bold"]:
+    if reaches(line, line["bold"]):
         return "bold"
-    return "met" if line["ratio"] >= line["must"] else "missed"
+    return "met" if reaches(line, line["must"]) else "missed"
+
+
+def limit_text(line, limit):
+    if limit is None:
+        return ""
+    return f"own {'≤' if line['better'] == 'lower' else '≥'} {limit:g}" if line["own"] else f"{limit:g}"
 
 
 def table(lines):
-    head = ("row", "work", "metric", "etcd", "regent", "ratio", "range", "must", "")
+    head = ("row", "work", "metric", "etcd", "regent", "ratio", "range", "must", "bold", "")
     cells = [head]
     for line in lines:
-        at_least = "≥ " if line["loader_full"] and line["metric"] == "rate" else ""
+        at_least = "≥ " if line["loader_full"] and line["better"] == "higher" else ""
         cells.append((line["row"], line["work"], f"{line['metric']}, {line['unit']}", number(line["etcd"]),
                       number(line["regent"]), at_least + f"{line['ratio']:.2f}",
                       f"{line['ratio_min']:.2f} – {line['ratio_max']:.2f}",
-                      "" if line["must"] is None else f"{line['must']:g}", verdict(line)))
+                      limit_text(line, line["must"]), limit_text(line, line["bold"]), verdict(line)))
     widths = [max(len(cell[i]) for cell in cells) for i in range(len(head))]
     text = [" | ".join(word.ljust(width) for word, width in zip(cell, widths)).rstrip() for cell in cells]
     text.insert(1, "-|-".join("-" * width for width in widths))
