@@ -37,7 +37,6 @@ void WatchBehind::AskRevision() {
 void WatchBehind::Begin(int64_t target) {
   target_ = target;
   newest_ = 0;
-  ++watch_id_;
   connections_.at(0).Send(
       stream_,
       EncodeWatchCreate({.key = prefix_, .range_end = PrefixEnd(prefix_), .start_revision = 1, .watch_id = watch_id_}));
@@ -58,6 +57,7 @@ void WatchBehind::OnMessage(std::string_view message) {
   if (newest_before >= target_ || newest_ < target_) return;
   ++passes_;
   connections_.at(0).Send(stream_, EncodeWatchCancel(watch_id_));
+  ++watch_id_;  // what still comes for the one before is not looked at
   AskRevision();
 }
 

@@ -26,7 +26,7 @@ class WatchBehind {
   const std::string prefix_;
   Connections connections_;
   H2Connection::Stream* stream_ = nullptr;
-  int64_t watch_id_ = 0;  // of the current pass; each has its own
+  int64_t watch_id_ = 1;  // of the current pass; each has its own
   int64_t target_ = 0;    // the revision that ends the pass
   int64_t newest_ = 0;
   uint64_t events_ = 0;
