@@ -43,7 +43,7 @@ class Binary:
 
     def version(self):
         text = subprocess.run([self.path, "--version"], capture_output=True, text=True, check=False).stdout
-        return text.strip().split("\n")[0]
+        return text.strip().split("\n")[0].replace("Version: ", "")
 
 
 def flags(folder, client_port, peer_port):
