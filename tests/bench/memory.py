@@ -45,5 +45,6 @@ class Peak:
     def result(self):
         megabyte = 1e6
         least = 0.1  # below that it is noise of the sampling, and a ratio to it means nothing
-        return {"extra_resident_mb": max(least, (self.after["resident_peak_bytes"] - self.before["resident_bytes"]) / megabyte),
+        return {"peak_mb": self.after["resident_peak_bytes"] / megabyte,
+                "extra_resident_mb": max(least, (self.after["resident_peak_bytes"] - self.before["resident_bytes"]) / megabyte),
                 "extra_anonymous_mb": max(least, (self.anonymous_peak - self.before["anonymous_bytes"]) / megabyte)}
