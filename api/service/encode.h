@@ -44,6 +44,10 @@ WireMessage Encode(const Header& header, std::shared_ptr<const PutResult> result
 WireMessage Encode(const Header& header, std::shared_ptr<const DeleteRangeResult> result);
 WireMessage Encode(const Header& header, std::shared_ptr<const TxnResult> result);
 
+// The answer with its rest, which is read while the message leaves.
+// REQUIRES: result.rest.
+std::unique_ptr<MessageSource> EncodeInParts(const Header& header, RangeResult result);
+
 std::string EncodeHeaderOnly(const Header& header);  // compaction, lease revoke
 std::string Encode(const Header& header, const LeaseGrantResult& result);
 std::string Encode(const Header& header, LeaseId id, const LeaseKeepAliveResult& result);
