@@ -85,6 +85,37 @@ std::vector<const Item*> Sort(const api::RangeRequest& request, std::vector<Item
   return order;
 }
 
+class CursorRest final : public api::RangeRest {
+ public:
+  CursorRest(std::shared_ptr<const Engine> engine, VersionCursor cursor, api::RangeRequest request)
+      : engine_(std::move(engine)), cursor_(std::move(cursor)), request_(std::move(request)) {}
+
+  void Expect(size_t bytes) {
+    size_bytes_ += bytes;
+    ++count_;
+  }
+
+  size_t size_bytes() const override { return size_bytes_; }
+  size_t count() const override { return count_; }
+  api::KeyValueList Next(size_t bytes_max) override {
+    api::KeyValueList kvs;
+    while (kvs.size_bytes() < std::min(bytes_max, size_bytes_)) {
+      CHECK(cursor_.Next()) << size_bytes_ - kvs.size_bytes() << " bytes of a range that was measured are gone";
+      if (!cursor_.live() || !PassesFilters(request_, cursor_.rest())) continue;
+      AddResult(request_, cursor_.key(), cursor_.rest(), kvs);
+    }
+    size_bytes_ -= kvs.size_bytes();
+    return kvs;
+  }
+
+ private:
+  const std::shared_ptr<const Engine> engine_;  // outlives the cursor
+  VersionCursor cursor_;
+  const api::RangeRequest request_;
+  size_t size_bytes_ = 0;
+  size_t count_ = 0;
+};
+
 class RangeReader {
  public:
   RangeReader(const RangeState& state, const api::RangeRequest& request)
@@ -131,16 +162,17 @@ class RangeReader {
   absl::Status ReadInKeyOrder() {
     REGENT_ASSIGN_OR_RETURN(VersionCursor cursor, OpenCursor(state_.rows, Span(), at_));
     std::string last_key;
+    int64_t given = 0;
     while (cursor.Next()) {
       if (!cursor.live()) continue;
       ++result_.count;
       if (!PassesFilters(request_, cursor.rest())) continue;
-      if (request_.limit > 0 && result_.kvs.count() == request_.limit) {
+      if (request_.limit > 0 && given == request_.limit) {
         result_.more = true;
         break;
       }
-      AddResult(request_, cursor.key(), cursor.rest(), result_.kvs);
-      if (result_.kvs.count() == request_.limit) last_key = cursor.key();
+      REGENT_RETURN_IF_ERROR(Give(cursor));
+      if (++given == request_.limit) last_key = cursor.key();
     }
     if (!result_.more) return absl::OkStatus();
     const int64_t before = result_.count - 1;  // live keys up to the last one given, filters or not
@@ -149,6 +181,23 @@ class RangeReader {
       last_key.push_back('\0');
       state_.pages->Note(last_key, request_.range_end, at_.revision, result_.count - before);
     }
+    return absl::OkStatus();
+  }
+
+  // Into the answer or, when that is large already, to its rest: measured now, read later.
+  absl::Status Give(VersionCursor& cursor) {
+    if (rest_ == nullptr &&
+        (state_.parts.engine == nullptr || result_.kvs.size_bytes() < state_.parts.bytes_max || request_.keys_only)) {
+      AddResult(request_, cursor.key(), cursor.rest(), result_.kvs);
+      return absl::OkStatus();
+    }
+    if (rest_ == nullptr) {
+      REGENT_ASSIGN_OR_RETURN(VersionCursor from_here,
+                              OpenCursor(state_.rows, {cursor.key(), VersionRowsEnd(request_.range_end)}, at_));
+      rest_ = std::make_shared<CursorRest>(state_.parts.engine, std::move(from_here), request_);
+      result_.rest = rest_;
+    }
+    rest_->Expect(result_.kvs.EncodedSize(cursor.key(), cursor.rest()));
     return absl::OkStatus();
   }
 
@@ -220,6 +269,7 @@ class RangeReader {
   const api::RangeRequest& request_;
   const Position at_;
   api::RangeResult result_;
+  std::shared_ptr<CursorRest> rest_;  // result_.rest
 };
 
 }  // namespace

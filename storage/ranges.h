@@ -37,6 +37,12 @@ class PageCounts {
   std::array<std::shared_ptr<const Entry>, kSlots> slots_;  // through std::atomic_load and std::atomic_store alone
 };
 
+// Beyond `bytes_max` of key-values in key order an answer keeps a cursor instead, and the engine with it.
+struct RangeParts {
+  std::shared_ptr<const Engine> engine;  // what the rows come from; null: everything is read at once
+  size_t bytes_max = SIZE_MAX;
+};
+
 // The state that a range is answered from.
 struct RangeState {
   const RowSource& rows;
@@ -44,6 +50,7 @@ struct RangeState {
   Position newest;              // nothing above it is visible
   int64_t revision = 0;         // what the answer's header says
   PageCounts* pages = nullptr;  // none inside transactions
+  RangeParts parts;
 };
 
 // REQUIRES: request.revision is not in the future. Errors: ErrCompacted, from the rows.

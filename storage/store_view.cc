@@ -24,7 +24,7 @@ StoreView::StoreView(std::shared_ptr<const Engine> engine, std::shared_ptr<Share
 
 api::Revision StoreView::compacted() const { return {std::max<int64_t>(shared_->compacted.load(), 0)}; }
 
-absl::StatusOr<api::RangeResult> StoreView::Range(const api::RangeRequest& request) const {
+absl::StatusOr<api::RangeResult> StoreView::RangeInParts(const api::RangeRequest& request, size_t bytes_max) const {
   if (request.revision.value > revision_) return api::ErrFutureRevision();
   const int64_t revision = request.revision.value > 0 ? request.revision.value : revision_;
   if (revision < shared_->compacted.load()) return api::ErrCompacted();
@@ -33,7 +33,8 @@ absl::StatusOr<api::RangeResult> StoreView::Range(const api::RangeRequest& reque
                               .counts = *counts_,
                               .newest = Through(revision_),
                               .revision = revision_,
-                              .pages = &shared_->pages},
+                              .pages = &shared_->pages,
+                              .parts = RangeParts{.engine = engine_, .bytes_max = bytes_max}},
                    request);
 }
 

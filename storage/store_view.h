@@ -33,7 +33,10 @@ class StoreView final : public View {
   int64_t logical_size_in_use() const override { return size_; }
   uint64_t applied_index() const override { return applied_index_; }
 
-  absl::StatusOr<api::RangeResult> Range(const api::RangeRequest& request) const override;
+  absl::StatusOr<api::RangeResult> Range(const api::RangeRequest& request) const override {
+    return RangeInParts(request, SIZE_MAX);
+  }
+  absl::StatusOr<api::RangeResult> RangeInParts(const api::RangeRequest& request, size_t bytes_max) const override;
   absl::StatusOr<api::RangeSlice> Slice(const api::RangeRequest& request, size_t bytes_max) const override;
   absl::StatusOr<api::HashKvResult> HashKv(int64_t at, const std::atomic<bool>& stop) const override;
   absl::StatusOr<api::TxnResult> ReadTxn(const api::TxnRequest& request) const override;

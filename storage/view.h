@@ -39,6 +39,12 @@ class View {
   // is never below the compaction, and ask again.
   virtual absl::StatusOr<api::RangeResult> Range(const api::RangeRequest& request) const = 0;
 
+  // As Range, but what is beyond about `bytes_max` of key-values in key order stays in the result's `rest`, to be read
+  // while the answer leaves. A view may also give everything at once.
+  virtual absl::StatusOr<api::RangeResult> RangeInParts(const api::RangeRequest& request, size_t /*bytes_max*/) const {
+    return Range(request);
+  }
+
   // The keys of request.key to request.range_end at request.revision (0: this view's) in their order, at most
   // request.limit of them, up to about `bytes_max` (one key at least). Sort, filters, `count_only` and `serializable`
   // are not looked at. Errors: ErrCompacted, ErrFutureRevision.

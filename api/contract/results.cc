@@ -6,6 +6,10 @@
 
 namespace regent::api {
 
+size_t KeyValueList::EncodedSize(std::string_view key, std::string_view rest) const {
+  return BytesFieldSize(field_number_, KeyValueSize(key, rest));
+}
+
 void KeyValueList::Add(std::string_view key, std::string_view rest) {
   const size_t kv_size = KeyValueSize(key, rest);
   const size_t field_size = BytesFieldSize(field_number_, kv_size);

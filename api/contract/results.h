@@ -26,6 +26,9 @@ class KeyValueList {
   // `rest`: fields 2 to 6 of the KeyValue, encoded, as the store keeps them. The key is put in front.
   void Add(std::string_view key, std::string_view rest);
 
+  // What Add would add to size_bytes().
+  size_t EncodedSize(std::string_view key, std::string_view rest) const;
+
   int64_t count() const { return count_; }
   size_t size_bytes() const { return size_bytes_; }
   int field_number() const { return field_number_; }
@@ -39,13 +42,25 @@ class KeyValueList {
   std::vector<std::string> chunks_;
 };
 
+// The key-values of a large answer that are not read yet. How many bytes they make is known, and the state of the store
+// that they are in is held open: nothing overtakes them. Used by one thread at a time.
+class RangeRest {
+ public:
+  virtual ~RangeRest() = default;
+  virtual size_t size_bytes() const = 0;  // of all that is still to come, encoded
+  virtual size_t count() const = 0;       // of all that was to come at the beginning
+  // About `bytes_max` of them, one at least. Not when size_bytes() is 0.
+  virtual KeyValueList Next(size_t bytes_max) = 0;
+};
+
 // `revision` is what the header says: for a write the revision it made (or the current one when it changed nothing),
 // for a read the store's current one, not the requested one.
 struct RangeResult {
   Revision revision;
   KeyValueList kvs{2};
   bool more = false;
-  int64_t count = 0;  // live keys of the range at the revision, whatever limit and filters say
+  int64_t count = 0;                // live keys of the range at the revision, whatever limit and filters say
+  std::shared_ptr<RangeRest> rest;  // follows `kvs`; null: there is no more. Only who asked for parts gets one
 };
 
 struct PutResult {

@@ -24,6 +24,15 @@ using SharedBytes = std::shared_ptr<const std::string>;
 // One encoded message in pieces; its bytes are their concatenation.
 using WireMessage = std::vector<SharedBytes>;
 
+// A message that is read while it leaves: its length is known before its bytes are.
+class MessageSource {
+ public:
+  virtual ~MessageSource() = default;
+  virtual size_t size_bytes() const = 0;  // of the whole message
+  // The next part, never empty; all parts together have size_bytes(). By one thread at a time, which may block shortly.
+  virtual WireMessage Next() = 0;
+};
+
 class Call {
  public:
   virtual ~Call() = default;
@@ -39,6 +48,9 @@ class Call {
 
   // Queues a message; messages leave in the order of the calls. Unary: exactly one Send, then Finish(OkStatus()).
   virtual void Send(WireMessage message) = 0;
+
+  // As Send, of a message that is not all there. An engine that cannot wait with it reads it whole.
+  virtual void SendFrom(std::unique_ptr<MessageSource> source);
 
   // Ends the call after everything queued; the first Finish counts. Status messages are the contract's texts.
   virtual void Finish(absl::Status status) = 0;

@@ -50,6 +50,10 @@ size_t EncodedSize(const Header& header, const PutResult& result);
 size_t EncodedSize(const Header& header, const DeleteRangeResult& result);
 size_t EncodedSize(const Header& header, const TxnResult& result);
 
+// The answer with its rest, which is read while the message leaves.
+// REQUIRES: result.rest.
+std::unique_ptr<MessageSource> EncodeInParts(const Header& header, RangeResult result);
+
 std::string EncodeHeaderOnly(const Header& header);  // compaction, lease revoke
 std::string Encode(const Header& header, const LeaseGrantResult& result);
 std::string Encode(const Header& header, LeaseId id, const LeaseKeepAliveResult& result);

@@ -28,10 +28,21 @@ Done<Result> AnswerTo(ServiceContext& context, std::shared_ptr<Call> call) {
   };
 }
 
+void AnswerRange(ServiceContext& context, Call& call, RangeResult result) {
+  const Header header = context.HeaderAt(result.revision);
+  if (result.rest == nullptr) return Answer(call, EncodeAnswer(header, std::move(result)));
+  call.SendFrom(EncodeInParts(header, std::move(result)));
+  call.Finish(absl::OkStatus());
+}
+
 void Range(ServiceContext& context, std::shared_ptr<Call> call, RangeRequest request) {
   if (absl::Status status = Validate(request); !status.ok()) return Fail(*call, status);
   const MonotonicTime deadline = context.Deadline(*call);
-  context.backend().Range(std::move(request), deadline, AnswerTo<RangeResult>(context, std::move(call)));
+  context.backend().Range(std::move(request), deadline,
+                          [&context, call = std::move(call)](absl::StatusOr<RangeResult> result) {
+                            if (!result.ok()) return Fail(*call, result.status());
+                            AnswerRange(context, *call, *std::move(result));
+                          });
 }
 
 template <typename Request>

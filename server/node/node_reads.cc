@@ -11,6 +11,13 @@ namespace regent::server {
 
 using storage::kEmptyStoreBytes;
 
+namespace {
+
+// What is larger is read while it is sent: a list may be as large as the store, and memory is not.
+constexpr size_t kWholeRangeBytes = 4 << 20;
+
+}  // namespace
+
 // A caller who names no deadline, or a later one, waits as long as the contract says.
 MonotonicTime Node::Bounded(MonotonicTime deadline) const {
   return std::min(deadline, seams_.raft_loop.Now() + options_.request_timeout());
@@ -36,7 +43,7 @@ api::Header Node::CurrentHeader() const {
 // read of the current revision is asked again. Each round means that a compaction was applied meanwhile.
 absl::StatusOr<api::RangeResult> Node::RangeNow(const api::RangeRequest& request) {
   while (true) {
-    absl::StatusOr<api::RangeResult> result = ReadView()->Range(request);
+    absl::StatusOr<api::RangeResult> result = ReadView()->RangeInParts(request, kWholeRangeBytes);
     if (result.ok() || request.revision.value > 0 || result.status() != api::ErrCompacted()) return result;
   }
 }

@@ -78,8 +78,11 @@ void SlowRequests::ReportRange(const api::RangeRequest& request, const absl::Sta
   Line line{
       .prefix = "read-only range ", .request = api::RequestText(request), .response = {}, .error = result.status()};
   if (result.ok()) {
-    line.response = "range_response_count:" + std::to_string(result->kvs.count()) + " " +
-                    SizeText(api::EncodedSize(api::Header{.revision = result->revision}, *result));
+    const bool in_parts = result->rest != nullptr;
+    const size_t count = result->kvs.count() + (in_parts ? result->rest->count() : 0);
+    const size_t size = api::EncodedSize(api::Header{.revision = result->revision}, *result) +
+                        (in_parts ? result->rest->size_bytes() : 0);
+    line.response = "range_response_count:" + std::to_string(count) + " " + SizeText(size);
   }
   Log(line, took);
 }

@@ -33,7 +33,8 @@ class AnswerBudget {
     guess_bytes_ = std::max(answer_bytes, guess_bytes_ - guess_bytes_ / 8);
     queued_bytes_ += answer_bytes;
   }
-  void OnGone(size_t answer_bytes) { queued_bytes_ -= answer_bytes; }  // sent or dropped
+  void OnQueued(size_t answer_bytes) { queued_bytes_ += answer_bytes; }  // more of an answer that is read as it leaves
+  void OnGone(size_t answer_bytes) { queued_bytes_ -= answer_bytes; }    // sent or dropped
   void OnTick() {
     unanswered_ = 0;
     guess_bytes_ /= 2;

@@ -55,6 +55,9 @@ void H2Connection::Answer(int32_t id, Outgoing outgoing) {
     for (const api::SharedBytes& piece : *outgoing.message) size_bytes += piece->size();
     stream.method->counters.Sent(size_bytes);
     stream.queue.Add(*outgoing.message, size_bytes);
+  } else if (outgoing.source != nullptr) {
+    stream.method->counters.Sent(outgoing.source->size_bytes());
+    stream.ReadFrom(std::move(outgoing.source));
   }
   if (stream.open == nullptr) budget_.OnAnswer(stream.queue.size_bytes());
   stream.finish = std::move(outgoing.finish);
@@ -63,7 +66,7 @@ void H2Connection::Answer(int32_t id, Outgoing outgoing) {
 
 // The engine ends the call: what was not sent is not sent any more.
 void H2Connection::Finish(H2Stream& stream, absl::Status status) {
-  const bool in_a_message = stream.responded && stream.queue.size_bytes() > 0;
+  const bool in_a_message = stream.responded && stream.unsent_answer_bytes() > 0;
   DropQueue(stream);
   stream.finish = std::move(status);
   if (in_a_message) {
@@ -78,6 +81,8 @@ void H2Connection::Finish(H2Stream& stream, absl::Status status) {
 void H2Connection::DropQueue(H2Stream& stream) {
   const size_t before = stream.queue.size_bytes();
   stream.queue.Truncate(stream.promised_bytes);
+  stream.source = nullptr;
+  stream.source_bytes = 0;
   if (stream.open == nullptr) budget_.OnGone(before - stream.queue.size_bytes());
 }
 
@@ -107,6 +112,7 @@ void H2Connection::Refuse(H2Stream& stream, int http_status, absl::Status status
 }
 
 ssize_t H2Connection::ProvideData(H2Stream& stream, size_t size_max, uint32_t* flags) {
+  budget_.OnQueued(stream.Refill());
   const size_t available = stream.queue.size_bytes();
   const size_t size = std::min(available, size_max);
   if (size == 0 && !stream.finish.has_value()) {
@@ -114,7 +120,7 @@ ssize_t H2Connection::ProvideData(H2Stream& stream, size_t size_max, uint32_t* f
     return NGHTTP2_ERR_DEFERRED;
   }
   *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-  if (size == available && stream.finish.has_value()) {
+  if (size == available && stream.source == nullptr && stream.finish.has_value()) {
     *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
     SubmitTrailers(stream);
   }

@@ -23,11 +23,19 @@ void H2Call::Send(api::WireMessage message) {
   outbox_->Post({.to = facts_.key, .message = std::move(message), .finish = std::nullopt});
 }
 
+void H2Call::SendFrom(std::unique_ptr<api::MessageSource> source) {
+  if (!facts_.is_unary) return Call::SendFrom(std::move(source));
+  source_ = std::move(source);
+}
+
 void H2Call::Finish(absl::Status status) {
   if (finished_.exchange(true)) return;
   Outgoing outgoing{.to = facts_.key, .message = std::nullopt, .finish = std::move(status)};
   // With an error the answer is left alone: another thread may be sending it at this moment.
-  if (outgoing.finish->ok()) outgoing.message = std::move(answer_);
+  if (outgoing.finish->ok()) {
+    outgoing.message = std::move(answer_);
+    outgoing.source = std::move(source_);
+  }
   outbox_->Post(std::move(outgoing));
 }
 

@@ -22,10 +22,11 @@ struct StreamKey {
   int32_t stream = 0;
 };
 
-// From a call to its stream: a message, the end, or both.
+// From a call to its stream: a message, the end, or both. A message is there or comes from a source.
 struct Outgoing {
   StreamKey to;
   std::optional<api::WireMessage> message;
+  std::unique_ptr<api::MessageSource> source = nullptr;
   std::optional<absl::Status> finish;
 };
 
@@ -59,6 +60,7 @@ class H2Call final : public api::Call {
   api::MonotonicTime deadline() const override { return facts_.deadline; }
   std::string_view peer() const override { return *facts_.peer; }
   void Send(api::WireMessage message) override;
+  void SendFrom(std::unique_ptr<api::MessageSource> source) override;
   void Finish(absl::Status status) override;
   size_t unsent_bytes() const override {
     return facts_.unsent == nullptr ? 0 : facts_.unsent->load(std::memory_order_relaxed);
@@ -67,7 +69,8 @@ class H2Call final : public api::Call {
  private:
   const std::shared_ptr<CallOutbox> outbox_;
   const Facts facts_;
-  std::optional<api::WireMessage> answer_;  // of a unary call: it leaves with its status
+  std::optional<api::WireMessage> answer_;      // of a unary call: it leaves with its status
+  std::unique_ptr<api::MessageSource> source_;  // of a unary call: instead of answer_
   std::atomic<bool> finished_{false};
 };
 

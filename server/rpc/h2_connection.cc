@@ -159,7 +159,7 @@ void H2Connection::EndDeadlines(MonotonicTime now) {
     if (stream->deadline > now || std::exchange(stream->overdue, true)) continue;
     if (!stream->finish.has_value()) {
       Finish(*stream, absl::DeadlineExceededError("context deadline exceeded"));
-    } else if (stream->queue.size_bytes() > stream->promised_bytes) {  // nobody waits for the rest of the answer
+    } else if (stream->unsent_answer_bytes() > stream->promised_bytes) {  // nobody waits for the rest of the answer
       DropQueue(*stream);
       nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
     }

@@ -1,6 +1,7 @@
 #include "server/rpc/h2_stream.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace regent::server {
 
@@ -13,15 +14,24 @@ void SendQueue::AddCopy(std::string_view bytes) {
 }
 
 void SendQueue::Add(const api::WireMessage& message, size_t size_bytes) {
-  AddCopy(MessagePrefix(size_bytes));
-  for (const api::SharedBytes& piece : message) {
+  AddPrefix(size_bytes);
+  AddPart(message);
+}
+
+void SendQueue::AddPrefix(size_t message_bytes) {
+  AddCopy(MessagePrefix(message_bytes));
+  size_bytes_ += kMessagePrefixBytes;
+}
+
+void SendQueue::AddPart(const api::WireMessage& part) {
+  for (const api::SharedBytes& piece : part) {
+    size_bytes_ += piece->size();
     if (piece->size() <= kCopyBytesMax) {
       AddCopy(*piece);
     } else {
       pieces_.push_back({.own = {}, .shared = piece});
     }
   }
-  size_bytes_ += kMessagePrefixBytes + size_bytes;
 }
 
 void SendQueue::CopyOut(size_t size_bytes, std::string& out) {
@@ -61,6 +71,26 @@ void SendQueue::Truncate(size_t size_bytes) {
   pieces_.clear();
   first_ = 0;
   offset_ = 0;
+}
+
+// ---- H2Stream ------------------------------------------------------------------------------------------------------
+
+void H2Stream::ReadFrom(std::unique_ptr<api::MessageSource> from) {
+  source = std::move(from);
+  source_bytes = source->size_bytes();
+  queue.AddPrefix(source_bytes);
+}
+
+size_t H2Stream::Refill() {
+  constexpr size_t kLittleBytes = 128 * 1024;
+  const size_t before = queue.size_bytes();
+  while (source != nullptr && queue.size_bytes() < kLittleBytes) {
+    const size_t queued = queue.size_bytes();
+    queue.AddPart(source->Next());
+    source_bytes -= queue.size_bytes() - queued;
+    if (source_bytes == 0) source = nullptr;
+  }
+  return queue.size_bytes() - before;
 }
 
 }  // namespace regent::server

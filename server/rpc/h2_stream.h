@@ -18,6 +18,9 @@ class SendQueue {
  public:
   // Appends a length-prefixed message.
   void Add(const api::WireMessage& message, size_t size_bytes);
+  // The same in parts: the prefix first.
+  void AddPrefix(size_t message_bytes);
+  void AddPart(const api::WireMessage& part);
   // Appends the next `size_bytes` to `out` and forgets them.
   void CopyOut(size_t size_bytes, std::string& out);
   // Forgets all but the next `size_bytes`, after which nothing is added.
@@ -63,12 +66,19 @@ struct H2Stream {
 
   // The answer.
   SendQueue queue;
-  size_t promised_bytes = 0;  // of the queue: in a frame that has begun
-  bool responded = false;     // headers are submitted
-  bool deferred = false;      // the transport waits for more from us
+  std::unique_ptr<api::MessageSource> source;  // of what follows the queue; null: nothing does
+  size_t source_bytes = 0;                     // that it still has
+  size_t promised_bytes = 0;                   // of the queue: in a frame that has begun
+  bool responded = false;                      // headers are submitted
+  bool deferred = false;                       // the transport waits for more from us
   std::optional<absl::Status> finish;
   bool overdue = false;   // the deadline has been acted upon
   bool sent_end = false;  // the status has left: the call's result is `finish`
+
+  void ReadFrom(std::unique_ptr<api::MessageSource> from);
+  // Reads on when little is queued. How many bytes were added to the queue.
+  size_t Refill();
+  size_t unsent_answer_bytes() const { return queue.size_bytes() + source_bytes; }
 };
 
 }  // namespace regent::server

@@ -1,6 +1,7 @@
 #include "server/runtime/thread_loop.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <utility>
@@ -13,6 +14,8 @@ namespace {
 
 constexpr int kHelpRounds = 4;
 constexpr int kSpinCreditMax = 8;
+// After the kernel took the processor away there is no spinning for this long.
+constexpr Duration kContention = std::chrono::milliseconds(50);
 
 inline void Relax() {
 #if defined(__x86_64__)
@@ -165,6 +168,10 @@ bool ThreadLoop::TakeBatch(std::vector<Task>& batch) {
 
 // Looks for work for a moment instead of sleeping. A miss costs a try; a short sleep earns two.
 void ThreadLoop::Spin() {
+  if (InterruptedLately()) {
+    spin_credit_ = 0;
+    return;
+  }
   const MonotonicTime until = Now() + options_.spin_max;
   do {
     for (int i = 0; i < 32; ++i) {
@@ -173,6 +180,14 @@ void ThreadLoop::Spin() {
     }
   } while (Now() < until);
   --spin_credit_;
+}
+
+bool ThreadLoop::InterruptedLately() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  const MonotonicTime now = Now();
+  if (std::exchange(interruptions_, usage.ru_nivcsw) != usage.ru_nivcsw) interrupted_at_ = now;
+  return interrupted_at_ != MonotonicTime() && now - interrupted_at_ < kContention;
 }
 
 // ---- help ----------------------------------------------------------------------------------------------------------

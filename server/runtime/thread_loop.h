@@ -2,7 +2,8 @@
 //
 // Posting costs one short lock; the thread is woken only when it sleeps. The thread takes the whole queue at once and
 // runs it, so that under load one lock and no wake-up serve many tasks. A busy loop looks for new work for `spin_max`
-// before it sleeps, if looking has paid off lately.
+// before it sleeps, if looking has paid off lately and nobody else wants the processor: a thread that spins where
+// others wait uses up its share, and then waits itself when it has work.
 //
 // A task that finds the loop asleep may be run by the thread that posted it, inside Post, as if that were the loop's
 // thread: no wake-up at all, which costs tens of microseconds on a virtual machine. Order and "one at a time" hold as
@@ -57,6 +58,7 @@ class ThreadLoop final : public Loop {
   // Fills `batch`; false when the loop is to end.
   bool TakeBatch(std::vector<Task>& batch);
   void Spin();
+  bool InterruptedLately();
 
   // On the thread that helps.
   bool MayHelp() const;
@@ -78,6 +80,8 @@ class ThreadLoop final : public Loop {
 
   std::atomic<bool> has_work_{false};  // a hint for Idle: the queue is not empty
   int spin_credit_ = 0;                // of the thread: how much looking has paid off lately
+  int64_t interruptions_ = 0;          // of the thread: how often the kernel took its processor away
+  MonotonicTime interrupted_at_;       // when that was last noticed
   std::vector<Task> helper_batch_;     // of whoever set helped_
 
   size_t tasks_left_ = 0;  // of the batch that the thread runs; of the thread alone

@@ -47,6 +47,40 @@ TEST_F(KvServiceTest, ARangeIsPassedOnAndAnswered) {
   EXPECT_EQ(*backend_.ranged, (RangeRequest{.key = "a", .range_end = "b", .limit = 5, .serializable = true}));
 }
 
+class TwoKeysRest final : public RangeRest {
+ public:
+  TwoKeysRest() { Add("c"), Add("d"); }
+  size_t size_bytes() const override { return size_bytes_; }
+  size_t count() const override { return 2; }
+  KeyValueList Next(size_t) override {
+    KeyValueList list = std::move(lists_.front());
+    lists_.erase(lists_.begin());
+    size_bytes_ -= list.size_bytes();
+    return list;
+  }
+
+ private:
+  void Add(const char* key) {
+    lists_.emplace_back().Add(key, EncodeKeyValueRest({1}, {2}, 3, std::string(5000, *key), {0}));
+    size_bytes_ += lists_.back().size_bytes();
+  }
+  std::vector<KeyValueList> lists_;
+  size_t size_bytes_ = 0;
+};
+
+TEST_F(KvServiceTest, TheRestOfALargeAnswerFollowsItsBeginning) {
+  backend_.answer_range =
+      RangeResult{.revision = {40}, .more = true, .count = 9, .rest = std::make_shared<TwoKeysRest>()};
+  backend_.answer_range->kvs.Add("b", EncodeKeyValueRest({1}, {2}, 3, "v", {0}));
+  const auto response = Parse<pb::RangeResponse>(*Unary("/etcdserverpb.KV/Range", "\x0a\x01k"));
+  ASSERT_EQ(response.kvs_size(), 3);
+  EXPECT_EQ(response.kvs(0).key() + response.kvs(1).key() + response.kvs(2).key(), "bcd");
+  EXPECT_EQ(response.kvs(2).value(), std::string(5000, 'd'));
+  EXPECT_EQ(response.header().revision(), 40);
+  EXPECT_TRUE(response.more());
+  EXPECT_EQ(response.count(), 9);
+}
+
 TEST_F(KvServiceTest, ErrorsOfTheBackendGoToTheClientAsTheyAre) {
   backend_.answer_range = ErrCompacted();
   EXPECT_EQ(*Unary("/etcdserverpb.KV/Range", "\x0a\x01k")->finished, ErrCompacted());

@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "api/contract/wire.h"
+#include "tests/bench/requests.h"
 
 namespace regent::bench {
 namespace {
 
-using api::AppendBool;
 using api::AppendBytes;
 using api::AppendInt64;
 using api::AppendMessage;
@@ -17,59 +16,10 @@ using api::VarintTag;
 using api::WireField;
 using api::WireReader;
 
-constexpr char kRangePath[] = "/etcdserverpb.KV/Range";
-constexpr char kPutPath[] = "/etcdserverpb.KV/Put";
-constexpr char kTxnPath[] = "/etcdserverpb.KV/Txn";
-
-struct RangeFields {
-  std::string key;
-  std::string range_end;
-  int64_t limit = 0;
-  int64_t revision = 0;
-  bool serializable = false;
-  bool count_only = false;
-};
-
-std::string EncodeRange(const RangeFields& range) {
-  std::string out;
-  AppendBytes(out, 1, range.key);
-  AppendBytes(out, 2, range.range_end);
-  AppendInt64(out, 3, range.limit);
-  AppendInt64(out, 4, range.revision);
-  AppendBool(out, 7, range.serializable);
-  AppendBool(out, 9, range.count_only);
-  return out;
-}
-
-std::string EncodePut(std::string_view key, std::string_view value) {
-  std::string out;
-  AppendBytes(out, 1, key);
-  AppendBytes(out, 2, value);
-  return out;
-}
-
-// The end of the range of all keys with this prefix.
-std::string PrefixEnd(std::string prefix) {
-  prefix.back() = static_cast<char>(prefix.back() + 1);
-  return prefix;
-}
-
-// The first field with this tag, or an empty one.
-WireField FieldOf(std::string_view message, uint32_t tag) {
-  WireReader reader(message);
-  while (const std::optional<WireField> field = reader.Next()) {
-    if (field->tag == tag) return *field;
-  }
-  return {};
-}
-
-int64_t HeaderRevision(std::string_view reply) {
-  return FieldOf(FieldOf(reply, BytesTag(1)).bytes, VarintTag(3)).int64();
-}
-
 class KeyedWorkload : public Workload {
  public:
   explicit KeyedWorkload(const WorkloadOptions& options) : options_(options), random_(options.seed) {}
+  size_t clients() const override { return options_.clients; }
 
  protected:
   std::string RandomKey() { return KeyOf(options_, random_() % options_.keys); }
@@ -169,13 +119,14 @@ class Count final : public KeyedWorkload {
 };
 
 // Goes through all keys in pages at one revision, as an apiserver lists, then begins again.
-class Page final : public KeyedWorkload {
+class Page : public KeyedWorkload {
  public:
-  explicit Page(const WorkloadOptions& options) : KeyedWorkload(options), clients_(options.clients) {}
+  explicit Page(const WorkloadOptions& options) : KeyedWorkload(options), pages_(options.clients) {}
 
   Request Next(size_t client) override {
-    Client& own = clients_[client];
-    if (own.key.empty()) own = Client{.key = options_.prefix};
+    Progress& own = pages_[client];
+    if (own.key.empty()) own = Progress{.key = options_.prefix};
+    own.page = {};
     return {kRangePath, EncodeRange({.key = own.key,
                                      .range_end = PrefixEnd(options_.prefix),
                                      .limit = options_.page_limit,
@@ -183,41 +134,72 @@ class Page final : public KeyedWorkload {
   }
 
   bool Accept(size_t client, std::string_view reply) override {
-    Client& own = clients_[client];
-    std::string_view last;
+    Progress& own = pages_[client];
+    Read(reply, own.page);
+    return EndPage(own);
+  }
+
+ protected:
+  struct OnePage {
+    std::string last_key;
     uint64_t count = 0;
     bool more = false;
     int64_t total = 0;
+    int64_t revision = 0;
+  };
+  struct Progress {
+    std::string key;  // where the next page begins; empty: at the beginning
+    int64_t revision = 0;
+    uint64_t seen = 0;
+    uint64_t expected = 0;
+    OnePage page;
+  };
+
+  static void Read(std::string_view reply, OnePage& page) {
+    std::string_view last;
     WireReader reader(reply);
     while (const std::optional<WireField> field = reader.Next()) {
+      if (field->tag == BytesTag(1)) page.revision = FieldOf(field->bytes, VarintTag(3)).int64();
       if (field->tag == BytesTag(2)) {
         last = field->bytes;
-        ++count;
+        ++page.count;
       }
-      if (field->tag == VarintTag(3)) more = field->boolean();
-      if (field->tag == VarintTag(4)) total = field->int64();
+      if (field->tag == VarintTag(3)) page.more = field->boolean();
+      if (field->tag == VarintTag(4)) page.total = field->int64();
     }
+    if (!last.empty()) page.last_key = FieldOf(last, BytesTag(1)).bytes;
+  }
+
+  bool EndPage(Progress& own) const {
     if (own.revision == 0) {
-      own.revision = HeaderRevision(reply);
-      own.expected = static_cast<uint64_t>(total);
+      own.revision = own.page.revision;
+      own.expected = static_cast<uint64_t>(own.page.total);
     }
-    own.seen += count;
-    if (more) {
-      own.key = std::string(FieldOf(last, BytesTag(1)).bytes) + '\0';
-      return count == static_cast<uint64_t>(options_.page_limit);
+    own.seen += own.page.count;
+    if (own.page.more) {
+      own.key = own.page.last_key + '\0';
+      return own.page.count == static_cast<uint64_t>(options_.page_limit);
     }
     own.key.clear();
     return own.seen == own.expected && own.seen > 0;
   }
 
- private:
-  struct Client {
-    std::string key;  // where the next page begins; empty: at the beginning
-    int64_t revision = 0;
-    uint64_t seen = 0;
-    uint64_t expected = 0;
-  };
-  std::vector<Client> clients_;
+  std::vector<Progress> pages_;
+};
+
+// The same, each page in parts: only the last one carries header, count and more.
+class PageStream final : public Page {
+ public:
+  using Page::Page;
+  Request Next(size_t client) override {
+    Request request = Page::Next(client);
+    return {kRangeStreamPath, std::move(request.message), /*streaming=*/true};
+  }
+  bool AcceptPart(size_t client, std::string_view part) override {
+    Read(FieldOf(part, BytesTag(1)).bytes, pages_[client].page);
+    return true;
+  }
+  bool Accept(size_t client, std::string_view) override { return EndPage(pages_[client]); }
 };
 
 // Loads every key once, in transactions of many puts.
@@ -238,9 +220,29 @@ class Fill final : public KeyedWorkload {
   }
   bool Accept(size_t, std::string_view reply) override { return FieldOf(reply, VarintTag(2)).boolean(); }
   uint64_t units() const override { return kPutsPerTxn; }
+  uint64_t operations() const override { return (options_.keys + kPutsPerTxn - 1) / kPutsPerTxn; }
 
  private:
   uint64_t next_key_ = 0;
+};
+
+// Asks for the current revision, compacts there physically and leaves.
+class Compact final : public KeyedWorkload {
+ public:
+  using KeyedWorkload::KeyedWorkload;
+  Request Next(size_t) override {
+    if (++step_ == 1) return {kRangePath, EncodeRange({.key = options_.prefix, .count_only = true})};
+    if (step_ == 2) return {kCompactPath, EncodeCompaction(revision_, Physical::kYes)};
+    return {};
+  }
+  bool Accept(size_t, std::string_view reply) override {
+    revision_ = HeaderRevision(reply);
+    return revision_ > 0;
+  }
+
+ private:
+  int step_ = 0;
+  int64_t revision_ = 0;
 };
 
 }  // namespace
@@ -252,6 +254,8 @@ std::unique_ptr<Workload> MakeWorkload(const WorkloadOptions& options) {
   if (options.name == "txn-update") return std::make_unique<TxnUpdate>(options);
   if (options.name == "count") return std::make_unique<Count>(options);
   if (options.name == "page") return std::make_unique<Page>(options);
+  if (options.name == "stream") return std::make_unique<PageStream>(options);
+  if (options.name == "compact") return std::make_unique<Compact>(options);
   if (options.name == "fill") return std::make_unique<Fill>(options);
   return nullptr;
 }

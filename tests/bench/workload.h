@@ -11,7 +11,10 @@
 namespace regent::bench {
 
 struct WorkloadOptions {
-  std::string name;  // put, range, range-serializable, txn-update, count, page, fill
+  // put: a random key. range, range-serializable: a random key. txn-update: the write of Kubernetes. count: of all
+  // keys. page: all keys, page_limit at a time (0: at once); stream: the same by RangeStream. fill: every key once,
+  // then the end. compact: everything but the newest revision, physically, then the end.
+  std::string name;
   std::string prefix = "/registry/bench/";
   uint64_t keys = 100'000;
   size_t value_bytes = 256;
@@ -23,6 +26,7 @@ struct WorkloadOptions {
 struct Request {
   const char* path = nullptr;
   std::string message;
+  bool streaming = false;  // the answer comes in parts
 };
 
 class Workload {
@@ -32,8 +36,17 @@ class Workload {
   // The next request of this client; a path of null: the client has nothing left to do.
   virtual Request Next(size_t client) = 0;
 
-  // The reply to the client's last request. False: the answer is wrong, which counts as an error.
+  // The reply to the client's last request; empty after a streaming one. False: the answer is wrong, which counts as an
+  // error.
   virtual bool Accept(size_t client, std::string_view reply) = 0;
+
+  // A part of a streaming request's answer.
+  virtual bool AcceptPart(size_t, std::string_view) { return false; }
+
+  virtual size_t clients() const = 0;
+
+  // How many requests there are in all; 0: no end.
+  virtual uint64_t operations() const { return 0; }
 
   // How many units of work a reply stands for: 1, except where one request holds many.
   virtual uint64_t units() const { return 1; }

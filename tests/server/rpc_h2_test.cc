@@ -78,8 +78,8 @@ TEST_F(H2EngineTest, ARefusalThatQuotesALongPathIsStillSent) {
 // The call's frame is begun, the socket is full, the deadline ends the call, the socket takes again.
 TEST_F(H2EngineTest, ACallMayBeCutOffWhileItsFrameWaitsForTheSocket) {
   Start();
-  for (const bool is_stream : {true, false}) {
-    const char* const path = is_stream ? "/test.Echo/Bidi" : "/test.Echo/Big";
+  for (const std::string path : {"/test.Echo/Bidi", "/test.Echo/Big", "/test.Echo/Source"}) {
+    const bool is_stream = path == "/test.Echo/Bidi";
     H2TestClient client(Connect(), kHugeWindow);
     const int32_t id = client.Open(GrpcHeaders(path, {{"grpc-timeout", "300m"}}));
     client.Write(id, is_stream ? "flood:20000" : "20000000");
@@ -98,6 +98,31 @@ TEST_F(H2EngineTest, ACallMayBeCutOffWhileItsFrameWaitsForTheSocket) {
     const int32_t next = client.Call("/test.Echo/Unary", "alive");
     ASSERT_TRUE(client.AwaitClosed(next));
     EXPECT_EQ(client.stream(next).in, GrpcMessage("alive"));
+  }
+}
+
+TEST_F(H2EngineTest, AnAnswerFromASourceArrivesWholeAndIsReadNoFasterThanTheClientReads) {
+  Start();
+  H2TestClient client(Connect());
+  const int32_t slow = client.Call("/test.Echo/Source", "50000000");
+  client.Pump(1ms);
+  poll(nullptr, 0, 300);
+  EXPECT_LT(service_.source_bytes_read.load(), 20'000'000u) << "read ahead of the client";
+  std::vector<int32_t> others;
+  for (int i = 0; i < 30; ++i) others.push_back(client.Call("/test.Echo/Source", std::to_string(1 + i * 100'000)));
+  ASSERT_TRUE(client.AwaitClosed(slow));
+  const std::string& in = client.stream(slow).in;
+  ASSERT_EQ(in.size(), 50'000'000 + kMessagePrefixBytes);
+  EXPECT_EQ(client.stream(slow).status(), "0");
+  size_t wrong = 0;
+  for (size_t i = kMessagePrefixBytes; i < in.size(); ++i) {
+    wrong += in[i] != static_cast<char>('a' + (i - kMessagePrefixBytes) % 26);
+  }
+  EXPECT_EQ(wrong, 0u);
+  for (size_t i = 0; i < others.size(); ++i) {
+    ASSERT_TRUE(client.AwaitClosed(others[i])) << i;
+    EXPECT_EQ(client.stream(others[i]).in.size(), 1 + i * 100'000 + kMessagePrefixBytes);
+    EXPECT_EQ(client.stream(others[i]).status(), "0") << i;
   }
 }
 
@@ -317,7 +342,8 @@ class RandomClient {
       case 1:
         return client.Call("/test.Echo/Late", "x", more);
       case 2:
-        return client.Call("/test.Echo/Big", std::to_string(random_() % 300'000), more);
+        return client.Call(random_() % 2 == 0 ? "/test.Echo/Big" : "/test.Echo/Source",
+                           std::to_string(1 + random_() % 300'000), more);
       case 3:
         return client.Call("/test.Echo/Unary", std::string(random_() % 3000, 'u'), more);
       case 4: {  // a unary call whose request never comes whole

@@ -3,6 +3,7 @@
 //   /test.Echo/Unary     answers with the request
 //   /test.Echo/Fail      ends with kFailure
 //   /test.Echo/Big       answers with as many bytes as the request says in decimal, in pieces
+//   /test.Echo/Source    the same, read by the engine part by part
 //   /test.Echo/Hold      keeps the call for the test to answer
 //   /test.Echo/Drop      lets go of the call without an answer
 //   /test.Echo/Bidi      a stream that echoes; "metadata:<key>" answers with a value, "deadline" with "none" or "some",
@@ -45,6 +46,11 @@ class TestService {
            call->Send(Pieces(std::stoul(std::string(request))));
            call->Finish(absl::OkStatus());
          }},
+        {"/test.Echo/Source", Kind::kUnary,
+         [this](std::shared_ptr<api::Call> call, std::string_view request) {
+           call->SendFrom(std::make_unique<Source>(std::stoul(std::string(request)), source_bytes_read));
+           call->Finish(absl::OkStatus());
+         }},
         {"/test.Echo/Hold", Kind::kUnary,
          [this](std::shared_ptr<api::Call> call, std::string_view request) {
            const MutexLock lock(mutex_);
@@ -71,6 +77,8 @@ class TestService {
     }
     return message;
   }
+
+  std::atomic<size_t> source_bytes_read{0};  // by the engine, of all calls to Source
 
   // The call to Hold whose request is `request`.
   std::shared_ptr<api::Call> AwaitHeld(const std::string& request) {
@@ -103,6 +111,23 @@ class TestService {
   std::atomic<int> sent_events{0};
 
  private:
+  class Source final : public api::MessageSource {
+   public:
+    Source(size_t size_bytes, std::atomic<size_t>& read)
+        : size_bytes_(size_bytes), pieces_(Pieces(size_bytes)), read_(read) {}
+    size_t size_bytes() const override { return size_bytes_; }
+    api::WireMessage Next() override {
+      read_ += pieces_[next_]->size();
+      return {pieces_[next_++]};
+    }
+
+   private:
+    const size_t size_bytes_;
+    const api::WireMessage pieces_;
+    size_t next_ = 0;
+    std::atomic<size_t>& read_;
+  };
+
   class Stream : public api::StreamHandler {
    public:
     Stream(TestService& service, std::shared_ptr<api::Call> call) : service_(service), call_(std::move(call)) {

@@ -51,6 +51,46 @@ TEST(StoreRange, FromKeyAndAllKeys) {
   EXPECT_EQ(store.Range({.key = kFirstKey, .range_end = kNoEnd}).count, 5);
 }
 
+// Writes, deletes and a compaction with its purge come between the answer's beginning and its rest.
+TEST(StoreRange, AnAnswerInPartsIsTheWholeAnswerWhateverHappensMeanwhile) {
+  Store store;
+  for (int i = 0; i < 300; ++i) store.Put("k" + std::to_string(i), std::string(100 + i, 'v'));
+  store.Put("k7", "again");
+  const std::vector<api::RangeRequest> requests = {
+      {.key = "k", .range_end = "l"},
+      {.key = "k1", .range_end = kNoEnd, .limit = 100},
+      {.key = "k", .range_end = "l", .limit = 299},
+      {.key = "k", .range_end = "l", .limit = 300},
+      {.key = "k", .range_end = "l", .revision = {200}},
+      {.key = "k", .range_end = "l", .min_mod_revision = {50}, .max_mod_revision = {250}},
+      {.key = "k", .range_end = "l", .limit = 70, .min_mod_revision = {50}},
+  };
+  std::vector<api::RangeResult> wholes, parts;
+  for (const api::RangeRequest& request : requests) {
+    wholes.push_back(*store.view()->Range(request));
+    parts.push_back(*store.view()->RangeInParts(request, 1000));
+  }
+  for (int i = 0; i < 300; i += 2) store.Put("k" + std::to_string(i), "new");
+  store.Delete("k1", "k5");
+  ASSERT_TRUE(store.Compact(store.view()->revision().value).ok());
+  store.PurgeAll();
+  const auto joined = [](const api::KeyValueList& list) {
+    std::string all;
+    for (const std::string& chunk : list.chunks()) all += chunk;
+    return all;
+  };
+  for (size_t i = 0; i < requests.size(); ++i) {
+    ASSERT_NE(parts[i].rest, nullptr) << i;
+    EXPECT_EQ(parts[i].count, wholes[i].count) << i;
+    EXPECT_EQ(parts[i].more, wholes[i].more) << i;
+    std::string all = joined(parts[i].kvs);
+    EXPECT_LT(all.size(), 2000u) << i;
+    EXPECT_EQ(all.size() + parts[i].rest->size_bytes(), wholes[i].kvs.size_bytes()) << i;
+    while (parts[i].rest->size_bytes() > 0) all += joined(parts[i].rest->Next(5000));
+    EXPECT_EQ(all, joined(wholes[i].kvs)) << i;
+  }
+}
+
 TEST(StoreRange, TheCountIgnoresLimitAndFilters) {
   const Store store = Letters();
   const api::RangeResult limited = store.Range({.key = "a", .range_end = "z", .limit = 2});
