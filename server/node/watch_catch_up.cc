@@ -47,6 +47,7 @@ void WatchHub::CatchUp(Watcher& watcher) {
   if (watcher.next > revision_) return BecomeLive(watcher);
   if (Full(*watcher.stream)) return;  // Drained comes back here
   if (CatchUpFromRecent(watcher)) return;
+  if (mutants_.skip_compacted_events) watcher.next = std::max(watcher.next, view_->compacted());
   if (watcher.next < view_->compacted()) return CancelCompacted(watcher);
   watcher.queued = true;
   catch_up_queue_.push_back(watcher.serial);
@@ -58,6 +59,9 @@ bool WatchHub::CatchUpFromRecent(Watcher& watcher) {
   if (!recent_.Cover(watcher.next)) return false;
   std::vector<ReadyEvent> events;
   if (!recent_.Collect(watcher.interest, watcher.next, view_->compacted(), events)) return false;
+  if (mutants_.private_event_copies) {
+    for (ReadyEvent& event : events) event.bytes = std::make_shared<const std::string>(*event.bytes);
+  }
   if (!Send(watcher, events, revision_)) return true;
   watcher.next = api::Revision{revision_.value + 1};
   BecomeLive(watcher);

@@ -93,7 +93,7 @@ class WatchHubTest : public ::testing::Test {
   void Start(WatchOptions options, uint64_t seed = 1, NodeMutants mutants = {}) {
     scheduler = std::make_unique<sim::Scheduler>(seed);
     loop = scheduler->NewLoop("watch");
-    pool = scheduler->NewLoop("pool", true);
+    pool = scheduler->NewLoop("pool", {.parallel = true});
     hub = std::make_unique<WatchHub>(*loop, *pool, options, seed, metrics, mutants);
     hub->Start(store.view());
     hub->Serve();
@@ -370,7 +370,7 @@ TEST_F(WatchHubTest, PeriodicProgressComesOnlyForQuietWatchersThatAskedForIt) {
 TEST_F(WatchHubTest, RequestsBeforeTheNodeServesWaitAndThenRunInOrder) {
   scheduler = std::make_unique<sim::Scheduler>(1);
   loop = scheduler->NewLoop("watch");
-  pool = scheduler->NewLoop("pool", true);
+  pool = scheduler->NewLoop("pool", {.parallel = true});
   hub = std::make_unique<WatchHub>(*loop, *pool, WatchOptions{}, 1, metrics, NodeMutants{});
   hub->Start(store.view());
   Open();

@@ -127,13 +127,17 @@ void WatchClient::CreateRandom() {
   watcher.interest.no_delete = random_() % 10 == 0;
   watcher.progress_notify = random_() % 2 == 0;
   const int64_t revision = truth_.revision().value;
-  switch (random_() % 4) {
+  switch (random_() % 5) {
     case 0:
       watcher.start = revision + static_cast<int64_t>(random_() % 20);
       break;
     case 1:
     case 2:
       watcher.start = std::max<int64_t>(1, revision - static_cast<int64_t>(random_() % 300));
+      break;
+    case 3:
+      watcher.start = std::max<int64_t>(1, truth_.compacted().value);
+      ++counters_.from_compacted;
       break;
     default:
       break;
@@ -159,6 +163,7 @@ void WatchClient::Handle(const api::WatchMessage& message) {
   if (message.revision > truth_.revision()) verdict_.Broken("a watch message is ahead of the store");
   if (message.watch_id == -1) {
     ++counters_.progress_answered;
+    progress_due_ = false;
     // Of watchers created behind the request nothing is promised yet.
     for (auto& [id, watcher] : watchers_) {
       if (watcher.created) HandleProgress(watcher, message.revision.value);
@@ -253,6 +258,20 @@ void WatchClient::CheckComplete() {
           absl::StrCat("a watcher at ", watcher.next, " never received the event at ", event->revision.value));
     }
   }
+}
+
+// All watchers are live by then. One that starts in the future holds progress back, as in etcd.
+void WatchClient::AskForProgress() {
+  const bool reached = std::all_of(watchers_.begin(), watchers_.end(),
+                                   [this](const auto& entry) { return entry.second.start <= truth_.revision().value; });
+  if (stream_ == nullptr || watchers_.empty() || !reached) return;
+  ++counters_.progress_asked;
+  progress_due_ = true;
+  stream_->RequestProgress();
+}
+
+void WatchClient::CheckProgress() {
+  if (progress_due_) verdict_.Broken("progress was asked for and not answered within a second");
 }
 
 }  // namespace regent::sim
