@@ -205,10 +205,12 @@ void WatchClient::HandleEvents(Watcher& watcher, const api::WatchMessage& messag
   for (const api::SharedBytes& bytes : message.events) {
     ++counters_.events;
     const storage::Event* event = NextWanted(watcher);
-    if (event == nullptr) return verdict_.Broken("a watcher received an event that never happened, or twice");
+    if (event == nullptr) {
+      return verdict_.Broken(absl::StrCat("a watcher that has all events received ", WhatCame(watcher, *bytes)));
+    }
     if (!SameBytes(*event, watcher, *bytes)) {
       return verdict_.Broken(absl::StrCat("a watcher should have received revision ", event->revision.value, " of key ",
-                                          event->key, " and received something else"));
+                                          event->key, " and received ", WhatCame(watcher, *bytes)));
     }
     last = event->revision.value;
     ++watcher.position;
@@ -218,6 +220,17 @@ void WatchClient::HandleEvents(Watcher& watcher, const api::WatchMessage& messag
   watcher.next = last + 1;
   const storage::Event* event = NextWanted(watcher);
   if (event != nullptr && event->revision.value == last) verdict_.Broken("a revision was split over two messages");
+}
+
+// Of an event that should not have come now.
+std::string WatchClient::WhatCame(const Watcher& watcher, const std::string& bytes) const {
+  const std::vector<storage::Event>& events = truth_.events();
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (bytes != *server::EncodeEvent(events[i], true) && bytes != *server::EncodeEvent(events[i], false)) continue;
+    const char* const what = i < watcher.position ? "that of the past, again or unasked" : "a later one";
+    return absl::StrCat("revision ", events[i].revision.value, " of key ", events[i].key, ": ", what);
+  }
+  return "an event that never happened";
 }
 
 void WatchClient::HandleProgress(Watcher& watcher, int64_t revision) {

@@ -63,6 +63,7 @@ class WatchClient {
   void SendCreate(int64_t id, Watcher& watcher);
   void Handle(const api::WatchMessage& message);
   void HandleEvents(Watcher& watcher, const api::WatchMessage& message);
+  std::string WhatCame(const Watcher& watcher, const std::string& bytes) const;
   void HandleProgress(Watcher& watcher, int64_t revision);
   // The next event that the watcher wants; null: none yet.
   const storage::Event* NextWanted(Watcher& watcher) const;
