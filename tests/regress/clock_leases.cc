@@ -72,7 +72,12 @@ class Leases {
 
   // The number in field `field` of the answer.
   int64_t Call(const char* method, const std::string& request, uint32_t field) {
-    const absl::StatusOr<std::string> response = client_.Call(method, request, seconds(30));
+    absl::StatusOr<std::string> response = client_.Call(method, request, seconds(30));
+    // On a busy machine the connection may take its time.
+    for (int tries = 0; absl::IsUnavailable(response.status()) && tries < 300; ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      response = client_.Call(method, request, seconds(30));
+    }
     if (!response.ok()) {
       std::printf("%s: %s\n", method, response.status().ToString().c_str());
       std::exit(2);
