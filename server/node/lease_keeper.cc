@@ -73,7 +73,9 @@ void LeaseKeeper::OnChanges(const std::vector<storage::LeaseChange>& changes) {
 
 void LeaseKeeper::Renew(api::LeaseId id, api::Revision revision, api::Done<api::LeaseKeepAliveResult> done) {
   const auto found = leases_.find(id);
-  if (found == leases_.end()) return done(api::LeaseKeepAliveResult{.revision = revision, .ttl = 0});
+  if (found == leases_.end()) {
+    return done(api::LeaseKeepAliveResult{.revision = revision, .ttl = options_.mutants.renew_ended_lease ? 1 : 0});
+  }
   Lease& lease = found->second;
   if (lease.expired || lease.deadline <= loop_.Now()) {
     lease.waiters.push_back({revision, std::move(done)});

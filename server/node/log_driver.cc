@@ -38,7 +38,7 @@ void LogDriver::WriteNow(raft::StepId step, std::optional<raft::HardState> hard_
     });
     return;
   }
-  if (!Check(status)) return;
+  if (!options_.mutants.acknowledge_after_failed_write && !Check(status)) return;
   waits_for_space_.store(false);
   if (!options_.mutants.acknowledge_before_persisted) raft_loop_.Post([this, step] { events_.on_persisted(step); });
   prepare_wanted_ = true;

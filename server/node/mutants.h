@@ -6,11 +6,18 @@ namespace regent::server {
 
 struct NodeMutants {
   bool acknowledge_before_persisted = false;    // the log says "durable" before it has written
+  bool acknowledge_after_failed_write = false;  // an error of the disk is passed over
   bool progress_ahead_of_events = false;        // a progress notification does not wait for watchers that are behind
   bool lease_expires_early = false;             // a lease lives half its time
   bool skip_event_when_falling_behind = false;  // a watcher that falls behind goes on one revision too late
   bool stale_linearizable_read = false;         // a read uses the view of some time ago
   bool release_unflushed_log = false;           // the log goes up to what is applied, not to what is flushed
+  bool no_progress_when_idle = false;      // progress is announced only where an event was sent since the last time
+  bool skip_compacted_events = false;      // a watcher behind the compaction goes on there, without a cancel
+  bool repeat_revision_on_resume = false;  // a watcher that starts in the past gets the revision before as well
+  bool leak_watchers_behind = false;       // a watcher that goes while it is behind stays in the gauges
+  bool private_event_copies = false;       // every watcher that is behind gets its own copy of recent events
+  bool renew_ended_lease = false;          // a renewal is acknowledged whether the lease is there or not
 };
 
 }  // namespace regent::server

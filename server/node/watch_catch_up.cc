@@ -47,9 +47,15 @@ void WatchHub::CatchUp(Watcher& watcher) {
   if (watcher.next > revision_) return BecomeLive(watcher);
   if (Full(*watcher.stream)) return;  // Drained comes back here
   if (CatchUpFromRecent(watcher)) return;
+  if (mutants_.skip_compacted_events) watcher.next = std::max(watcher.next, view_->compacted());
   if (watcher.next < view_->compacted()) return CancelCompacted(watcher);
+  SliceRequest request{.interest = watcher.interest, .from = watcher.next, .rows = watcher.slice_rows};
+  if (mutants_.private_event_copies) request.rows += watcher.serial;
+  if (const std::shared_ptr<const Slice> kept = Kept(request)) return TakeSlice(watcher, *kept);
   watcher.queued = true;
-  catch_up_queue_.push_back(watcher.serial);
+  std::vector<uint64_t>& watchers = catch_up_watchers_[request];
+  watchers.push_back(watcher.serial);
+  if (watchers.size() == 1) catch_up_queue_.push_back(std::move(request));
   StartJobs();
 }
 
@@ -58,6 +64,9 @@ bool WatchHub::CatchUpFromRecent(Watcher& watcher) {
   if (!recent_.Cover(watcher.next)) return false;
   std::vector<ReadyEvent> events;
   if (!recent_.Collect(watcher.interest, watcher.next, view_->compacted(), events)) return false;
+  if (mutants_.private_event_copies) {
+    for (ReadyEvent& event : events) event.bytes = std::make_shared<const std::string>(*event.bytes);
+  }
   if (!Send(watcher, events, revision_)) return true;
   watcher.next = api::Revision{revision_.value + 1};
   BecomeLive(watcher);
@@ -66,28 +75,31 @@ bool WatchHub::CatchUpFromRecent(Watcher& watcher) {
 
 void WatchHub::StartJobs() {
   while (jobs_running_ < options_.catch_up_jobs_max && !catch_up_queue_.empty()) {
-    const uint64_t serial = catch_up_queue_.front();
+    SliceRequest request = std::move(catch_up_queue_.front());
     catch_up_queue_.pop_front();
-    const auto found = watchers_.find(serial);
-    if (found == watchers_.end()) continue;
-    Watcher& watcher = *found->second;
-    watcher.queued = false;
-    watcher.reading = true;
+    std::vector<uint64_t> serials = std::move(catch_up_watchers_.extract(request).mapped());
+    std::erase_if(serials, [this](uint64_t serial) { return !watchers_.contains(serial); });
+    if (serials.empty()) continue;
+    for (const uint64_t serial : serials) {
+      watchers_.at(serial)->queued = false;
+      watchers_.at(serial)->reading = true;
+    }
     ++jobs_running_;
-    pool_.Post([this, serial, view = view_, interest = watcher.interest, from = watcher.next,
-                rows = watcher.slice_rows]() mutable {
-      Slice slice = ReadSlice(*view, interest, from, rows);
+    pool_.Post([this, view = view_, request = std::move(request), serials = std::move(serials)]() mutable {
+      auto slice = std::make_shared<const Slice>(ReadSlice(*view, request));
       view = nullptr;
-      loop_.Post([this, serial, slice = std::move(slice)]() mutable { OnSlice(serial, std::move(slice)); });
+      loop_.Post([this, request = std::move(request), serials = std::move(serials), slice = std::move(slice)] {
+        OnSlice(request, serials, slice);
+      });
     });
   }
 }
 
-WatchHub::Slice WatchHub::ReadSlice(const storage::View& view, const WatchInterest& interest, api::Revision from,
-                                    size_t rows) {
+WatchHub::Slice WatchHub::ReadSlice(const storage::View& view, const SliceRequest& request) {
+  const WatchInterest& interest = request.interest;
   Slice slice;
   absl::StatusOr<storage::EventSlice> read =
-      view.Events(interest.key, interest.range_end, from, interest.prev_kv, rows);
+      view.Events(interest.key, interest.range_end, request.from, interest.prev_kv, request.rows);
   if (!read.ok()) {
     slice.status = read.status();
     return slice;
@@ -102,27 +114,48 @@ WatchHub::Slice WatchHub::ReadSlice(const storage::View& view, const WatchIntere
   return slice;
 }
 
-void WatchHub::OnSlice(uint64_t serial, Slice slice) {
+void WatchHub::OnSlice(const SliceRequest& request, const std::vector<uint64_t>& serials,
+                       std::shared_ptr<const Slice> slice) {
   --jobs_running_;
-  const auto found = watchers_.find(serial);
-  if (found != watchers_.end()) {
-    Watcher& watcher = *found->second;
-    watcher.reading = false;
-    if (slice.status == api::ErrCompacted()) {
-      CancelCompacted(watcher);
-    } else {
-      CHECK(slice.status.ok()) << slice.status;
-      CHECK_GT(slice.next.value, watcher.next.value) << "a catch-up read made no way";
-      if (slice.bytes > options_.slice_bytes_max) {
-        watcher.slice_rows = std::max(options_.slice_rows_min, watcher.slice_rows / 2);
-      } else if (slice.bytes < options_.slice_bytes_max / 4) {
-        watcher.slice_rows = std::min(options_.slice_rows_max, watcher.slice_rows * 2);
-      }
-      if (Send(watcher, slice.events, revision_)) watcher.next = slice.next;
-      CatchUp(watcher);
-    }
+  if (slice->status.ok()) Keep(request, slice);
+  for (const uint64_t serial : serials) {
+    if (const auto found = watchers_.find(serial); found != watchers_.end()) TakeSlice(*found->second, *slice);
   }
   StartJobs();
+}
+
+// History does not change: a slice stays right, though there may be more by now behind one that ended at the newest
+// revision. Whoever wants what is compacted meanwhile is cancelled before he looks here.
+void WatchHub::Keep(const SliceRequest& request, std::shared_ptr<const Slice> slice) {
+  kept_bytes_ += slice->bytes;
+  kept_slices_.emplace_back(request, std::move(slice));
+  while (kept_slices_.size() > options_.kept_slices_max || kept_bytes_ > options_.kept_bytes_max) {
+    kept_bytes_ -= kept_slices_.front().second->bytes;
+    kept_slices_.pop_front();
+  }
+}
+
+std::shared_ptr<const WatchHub::Slice> WatchHub::Kept(const SliceRequest& request) const {
+  for (const auto& [kept, slice] : kept_slices_) {
+    if (kept == request) return slice;
+  }
+  return nullptr;
+}
+
+// The events are shared with the other watchers that wanted them. May remove the watcher.
+void WatchHub::TakeSlice(Watcher& watcher, const Slice& slice) {
+  watcher.reading = false;
+  if (slice.status == api::ErrCompacted()) return CancelCompacted(watcher);
+  CHECK(slice.status.ok()) << slice.status;
+  CHECK_GT(slice.next.value, watcher.next.value) << "a catch-up read made no way";
+  if (slice.bytes > options_.slice_bytes_max) {
+    watcher.slice_rows = std::max(options_.slice_rows_min, watcher.slice_rows / 2);
+  } else if (slice.bytes < options_.slice_bytes_max / 4) {
+    watcher.slice_rows = std::min(options_.slice_rows_max, watcher.slice_rows * 2);
+  }
+  std::vector<ReadyEvent> events = slice.events;
+  if (Send(watcher, events, revision_)) watcher.next = slice.next;
+  CatchUp(watcher);
 }
 
 // Watchers of the stream that wait for room go on, the one that is most behind is not preferred.

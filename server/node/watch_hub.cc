@@ -161,6 +161,7 @@ void WatchHub::Create(uint64_t serial, api::WatchCreate request) {
     return BecomeLive(watcher);
   }
   watcher.next = watcher.start;
+  if (mutants_.repeat_revision_on_resume && watcher.next > view_->compacted()) --watcher.next.value;
   if (watcher.next < view_->compacted()) return CancelCompacted(watcher);
   CatchUp(watcher);
 }
@@ -190,7 +191,7 @@ void WatchHub::CancelCompacted(Watcher& watcher) {
 void WatchHub::RemoveWatcher(Watcher& watcher) {
   if (watcher.place == Watcher::Place::kLive) {
     matcher_.Remove(watcher);
-  } else {
+  } else if (!mutants_.leak_watchers_behind) {
     metrics_.debugging_mvcc_slow_watcher_total.Add(-1);
   }
   wanted_.Remove(watcher.interest);
@@ -204,6 +205,7 @@ void WatchHub::RemoveWatcher(Watcher& watcher) {
 
 bool WatchHub::MayAnnounceProgress(const Watcher& watcher) const {
   if (mutants_.progress_ahead_of_events) return true;
+  if (mutants_.no_progress_when_idle && watcher.quiet) return false;
   return watcher.place == Watcher::Place::kLive && watcher.start <= revision_;
 }
 

@@ -9,8 +9,9 @@
 //                                      live ──sink full, previous value unknown, batch too large──▶ behind
 //
 // Behind: the recent batches kept here serve it if they reach back far enough; otherwise the pool reads a slice of the
-// history from the engine, encodes it, and posts it back. The watch loop never reads the engine. A stream whose sink is
-// full is left alone until Drained. A cursor below the compacted revision cancels the watcher with compact_revision.
+// history from the engine, encodes it, and posts it back. The watch loop never reads the engine. Watchers that want the
+// same slice share one read and its bytes: ten thousand of them cost the memory of one. A stream whose sink is full is
+// left alone until Drained. A cursor below the compacted revision cancels the watcher with compact_revision.
 //
 // What each watcher receives is in revision order, without gap or repetition, nothing below its start, and a revision's
 // events are never split over two messages (the sink may, for a client that asked for fragments).
@@ -25,6 +26,7 @@
 
 #include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -50,7 +52,9 @@ struct WatchOptions {
   size_t recent_bytes_max = 16 << 20;
   size_t slice_rows_min = 64;  // rows of the event index read by one catch-up job
   size_t slice_rows_max = 10'000;
-  size_t slice_bytes_max = 1 << 20;                      // jobs that bring more are made smaller
+  size_t slice_bytes_max = 1 << 20;  // jobs that bring more are made smaller
+  size_t kept_slices_max = 16;       // slices that the next watchers who want the same are served from
+  size_t kept_bytes_max = 16 << 20;
   int catch_up_jobs_max = 2;                             // at the same time
   Duration wanted_delay = std::chrono::milliseconds(5);  // of the publication of a large set of wanted keys
 };
@@ -84,6 +88,17 @@ class WatchHub {
  private:
   class Handle;
   struct Slice;
+  // A read of the history that waits for the pool or is under way.
+  struct SliceRequest {
+    WatchInterest interest;
+    api::Revision from;
+    size_t rows = 0;
+    bool operator==(const SliceRequest&) const = default;
+    template <typename H>
+    friend H AbslHashValue(H hash, const SliceRequest& request) {
+      return H::combine(std::move(hash), request.interest, request.from.value, request.rows);
+    }
+  };
 
   // Streams (watch_hub.cc).
   void Run(Loop::Task task);  // now, or as soon as streams are served
@@ -121,8 +136,11 @@ class WatchHub {
   void CatchUp(Watcher& watcher);
   bool CatchUpFromRecent(Watcher& watcher);
   void StartJobs();
-  static Slice ReadSlice(const storage::View& view, const WatchInterest& interest, api::Revision from, size_t rows);
-  void OnSlice(uint64_t serial, Slice slice);
+  static Slice ReadSlice(const storage::View& view, const SliceRequest& request);
+  void OnSlice(const SliceRequest& request, const std::vector<uint64_t>& serials, std::shared_ptr<const Slice> slice);
+  void Keep(const SliceRequest& request, std::shared_ptr<const Slice> slice);
+  std::shared_ptr<const Slice> Kept(const SliceRequest& request) const;  // null: none
+  void TakeSlice(Watcher& watcher, const Slice& slice);
 
   Loop& loop_;
   Loop& pool_;
@@ -146,7 +164,10 @@ class WatchHub {
   absl::flat_hash_map<uint64_t, std::unique_ptr<WatchStreamState>> streams_;
   absl::flat_hash_map<uint64_t, Watcher*> watchers_;  // by serial
   uint64_t last_watcher_serial_ = 0;
-  std::deque<uint64_t> catch_up_queue_;
+  std::deque<SliceRequest> catch_up_queue_;
+  absl::flat_hash_map<SliceRequest, std::vector<uint64_t>> catch_up_watchers_;     // of what is in the queue, by serial
+  std::deque<std::pair<SliceRequest, std::shared_ptr<const Slice>>> kept_slices_;  // the newest ones
+  size_t kept_bytes_ = 0;
   int jobs_running_ = 0;
   std::vector<Watcher*> touched_;  // during a delivery: with gathered events
   std::vector<Watcher*> dropped_;  // during a delivery: to become behind

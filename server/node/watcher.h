@@ -33,6 +33,13 @@ struct WatchInterest {
   bool no_put = false;
   bool no_delete = false;
 
+  bool operator==(const WatchInterest&) const = default;
+  template <typename H>
+  friend H AbslHashValue(H hash, const WatchInterest& interest) {
+    return H::combine(std::move(hash), interest.key, interest.range_end, interest.prev_kv, interest.no_put,
+                      interest.no_delete);
+  }
+
   bool Wants(const storage::Event& event) const {
     const bool put = event.type == storage::Event::Type::kPut;
     return put ? !no_put : !no_delete;

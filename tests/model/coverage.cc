@@ -47,6 +47,7 @@ constexpr const char* kCounters[] = {
     "error key not found",
     "error lease not found",
     "error lease exists",
+    "error lease TTL too large",
     "error no space",
     "error corrupt",
     "event reads",
@@ -101,6 +102,15 @@ std::string Coverage::Missing() const {
   };
   share("transaction", 5);
   share("range at an old revision", 1);
+  const auto rate = [&](const char* name, uint64_t per_million) {
+    if (counters_.at(name) * 1'000'000 < counters_.at("operations") * per_million) {
+      missing += (missing.empty() ? "" : ", ") + std::string(name) + " below " + std::to_string(per_million) +
+                 " in a million operations";
+    }
+  };
+  rate("compactions", 200);
+  rate("restarts", 50);
+  if (!edges_.Missing().empty()) missing += (missing.empty() ? "" : ", ") + ("edges of " + edges_.Missing());
   return missing;
 }
 

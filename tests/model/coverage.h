@@ -6,6 +6,8 @@
 #include <map>
 #include <string>
 
+#include "tests/model/edges.h"
+
 namespace regent::model {
 
 class Coverage {
@@ -15,12 +17,15 @@ class Coverage {
   void Count(const std::string& name, uint64_t times = 1);
   uint64_t Get(const std::string& name) const;
 
+  Edges& edges() { return edges_; }
+
   std::string Table() const;
   // The names of counters below their minimum, "" when there is none.
   std::string Missing() const;
 
  private:
   std::map<std::string, uint64_t> counters_;
+  Edges edges_;
 };
 
 }  // namespace regent::model

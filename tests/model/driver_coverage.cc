@@ -6,6 +6,7 @@
 namespace regent::model {
 
 void Episode::CountRequest(const api::WriteRequest& request, const absl::StatusOr<WriteAnswer>& answer) {
+  coverage_.edges().Count(request);
   const auto* carried_out = model_.over_quota() ? std::get_if<api::TxnRequest>(&request) : nullptr;
   if (carried_out != nullptr) CountTxn(*carried_out, 0);
   if (!answer.ok()) return CountError(answer.status());
@@ -48,6 +49,7 @@ void Episode::CountTxn(const api::TxnRequest& txn, int depth) {
 }
 
 void Episode::CountRange(const api::RangeRequest& request, const absl::StatusOr<RangeAnswer>& answer, int64_t current) {
+  coverage_.edges().Count(request);
   if (!answer.ok()) return CountError(answer.status());
   coverage_.Count("range");
   const bool old = request.revision.value > 0 && request.revision.value < current;
@@ -69,7 +71,7 @@ void Episode::CountError(const absl::Status& status) {
       {"has been compacted", "error compacted"},      {"future revision", "error future revision"},
       {"key not found", "error key not found"},       {"lease not found", "error lease not found"},
       {"lease already exists", "error lease exists"}, {"space exceeded", "error no space"},
-      {"corrupt cluster", "error corrupt"},
+      {"corrupt cluster", "error corrupt"},           {"too large lease TTL", "error lease TTL too large"},
   };
   for (const auto& [text, name] : kErrors) {
     if (status.message().find(text) != absl::string_view::npos) coverage_.Count(name);

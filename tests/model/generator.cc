@@ -79,7 +79,8 @@ api::WriteRequest Generator::Write() {
   if (dice < 9) return Txn(0);
   if (dice < 12) return Grant();
   if (random_.OneIn(80)) return Expiry();
-  if (dice < 14) return api::LeaseRevokeRequest{.id = {random_.OneIn(6) ? 999 : Lease()}};
+  if (dice < 14)
+    return api::LeaseRevokeRequest{.id = {random_.OneIn(6) ? random_.Pick<int64_t>({999, 0, 1}) : Lease()}};
   if (random_.OneIn(profile_.delete_one_in)) return Delete();
   return Put();
 }
@@ -103,8 +104,9 @@ int64_t Generator::Lease() {
 }
 
 api::LeaseGrantRequest Generator::Grant() {
-  const int64_t id = random_.Pick<int64_t>({1, 2, 3, 4, 5, 6, 7, 8, 1000, -1, INT64_MAX, INT64_MIN});
-  return {.id = {id}, .ttl = random_.OneIn(10) ? 9'000'000'000 : random_.Between(2, 600)};
+  const int64_t id = random_.Pick<int64_t>({1, 2, 3, 4, 5, 6, 7, 8, 1000, 0, -1, INT64_MAX, INT64_MIN});
+  const int64_t edge = random_.Pick<int64_t>({9'000'000'000, 9'000'000'001, INT64_MAX, INT64_MIN, -1, 0, 1});
+  return {.id = {id}, .ttl = random_.OneIn(10) ? edge : random_.Between(2, 600)};
 }
 
 api::LeaseExpiryRequest Generator::Expiry() {
@@ -200,7 +202,8 @@ api::RangeRequest Generator::Range(int64_t current) {
   if (random_.OneIn(6)) {
     api::Revision* filter = random_.Pick<api::Revision*>(
         {&range.min_mod_revision, &range.max_mod_revision, &range.min_create_revision, &range.max_create_revision});
-    filter->value = random_.OneIn(8) ? random_.Pick<int64_t>({-1, INT64_MAX, INT64_MIN}) : random_.Between(1, current);
+    filter->value =
+        random_.OneIn(8) ? random_.Pick<int64_t>({-1, 1, INT64_MAX, INT64_MIN}) : random_.Between(1, current);
   }
   return range;
 }
@@ -285,7 +288,7 @@ api::CompactionRequest Generator::Compaction() {
   const int64_t oldest = std::max<int64_t>(model_.compacted(), 1);
   if (random_.OneIn(5)) {
     return {.revision = {random_.Pick<int64_t>(
-                {0, -1, INT64_MIN, INT64_MAX, model_.compacted(), model_.revision(), model_.revision() + 1})}};
+                {0, 1, -1, INT64_MIN, INT64_MAX, model_.compacted(), model_.revision(), model_.revision() + 1})}};
   }
   return {.revision = {random_.Between(oldest, model_.revision())}};
 }

@@ -1,7 +1,8 @@
-// model_test [--operations N] [--seed S] [--engine memory|rocksdb] [--canary NAME|all]
+// model_test [--operations N] [--seed S] [--engine memory|rocksdb] [--canary NAME|all] [--mutant NAME]
 //
 // Runs episodes of random operations against the store and the model until N operations are through. With --canary the
-// store has a planted bug, and the run passes when the bug is found. The last line is "model: N passed, N failed".
+// store has a planted bug, and the run passes when the bug is found; with --mutant it has one, and the run fails. The
+// last line is "model: N passed, N failed".
 #include <glog/logging.h>
 
 #include <chrono>
@@ -24,6 +25,7 @@ struct Arguments {
   uint64_t seed = 1;
   EngineKind engine = EngineKind::kMemory;
   std::string canary;
+  Mutant mutant = Mutant::kNone;
   std::string engine_name = "memory";
 };
 
@@ -37,6 +39,9 @@ bool Parse(int argc, char** argv, Arguments* arguments) {
       arguments->seed = std::strtoull(value, nullptr, 10);
     } else if (name == "--canary") {
       arguments->canary = value;
+    } else if (name == "--mutant") {
+      arguments->mutant = FindMutant(value).value_or(Mutant::kNone);
+      if (arguments->mutant == Mutant::kNone) return false;
     } else if (name == "--engine") {
       arguments->engine_name = value;
       arguments->engine = arguments->engine_name == "rocksdb" ? EngineKind::kRocks : EngineKind::kMemory;
@@ -74,7 +79,7 @@ Found Run(const Arguments& arguments, Mutant mutant, Coverage& coverage) {
 bool RunPlain(const Arguments& arguments) {
   const auto start = std::chrono::steady_clock::now();
   Coverage coverage;
-  const Found found = Run(arguments, Mutant::kNone, coverage);
+  const Found found = Run(arguments, arguments.mutant, coverage);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::printf("coverage of %llu operations in %.1f s:\n%s", static_cast<unsigned long long>(found.operations), seconds,
               coverage.Table().c_str());
@@ -107,8 +112,9 @@ bool RunCanary(const Arguments& arguments, const MutantName& mutant) {
 int Main(int argc, char** argv) {
   Arguments arguments;
   if (!Parse(argc, argv, &arguments)) {
-    std::fprintf(stderr, "usage: %s [--operations N] [--seed S] [--engine memory|rocksdb] [--canary NAME|all]\n",
-                 argv[0]);
+    std::fprintf(
+        stderr, "usage: %s [--operations N] [--seed S] [--engine memory|rocksdb] [--canary NAME|all] [--mutant NAME]\n",
+        argv[0]);
     return 2;
   }
   if (arguments.engine == EngineKind::kRocks && MakeRocksDisk(0) == nullptr) {

@@ -211,6 +211,8 @@ absl::StatusOr<RevisionAnswer> Model::Compact(int64_t at) {
 }
 
 absl::StatusOr<GrantAnswer> Model::Grant(const api::LeaseGrantRequest& request) {
+  if (request.id.value == 0) return LeaseNotFound();
+  if (request.ttl > 9'000'000'000) return absl::OutOfRangeError("etcdserver: too large lease TTL");
   if (leases_.contains(request.id.value)) return LeaseExists();
   leases_[request.id.value] = request.ttl;
   lease_changes_.push_back("+" + std::to_string(request.id.value) + " " + std::to_string(request.ttl));

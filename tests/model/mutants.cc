@@ -1,5 +1,6 @@
 #include "tests/model/mutants.h"
 
+#include <set>
 #include <utility>
 
 namespace regent::model {
@@ -10,8 +11,10 @@ using storage::EventBatch;
 
 class SpoiledView : public storage::View {
  public:
-  SpoiledView(std::shared_ptr<const storage::View> view, Mutant mutant, int64_t size_added)
-      : view_(std::move(view)), mutant_(mutant), size_added_(size_added) {}
+  // `buffer`: an older view that ranges of the current revision are read from; null: none.
+  SpoiledView(std::shared_ptr<const storage::View> view, Mutant mutant, int64_t size_added,
+              std::shared_ptr<const storage::View> buffer)
+      : view_(std::move(view)), mutant_(mutant), size_added_(size_added), buffer_(std::move(buffer)) {}
 
   const storage::View& inner() const { return *view_; }
 
@@ -22,8 +25,10 @@ class SpoiledView : public storage::View {
   uint64_t applied_index() const override { return view_->applied_index(); }
 
   absl::StatusOr<api::RangeResult> Range(const api::RangeRequest& request) const override {
-    absl::StatusOr<api::RangeResult> result = view_->Range(request);
+    const bool buffered = buffer_ != nullptr && request.revision.value <= 0;
+    absl::StatusOr<api::RangeResult> result = (buffered ? buffer_ : view_)->Range(request);
     if (!result.ok()) return result;
+    result->revision = view_->revision();
     const bool old = request.revision.value > 0 && request.revision.value < view_->revision().value;
     if (mutant_ == Mutant::kCountAtOldRevision && old && result->count > 0) ++result->count;
     if (mutant_ == Mutant::kMoreAtExactLimit && result->kvs.count() > 0 && result->kvs.count() == request.limit)
@@ -44,10 +49,16 @@ class SpoiledView : public storage::View {
   absl::StatusOr<storage::EventSlice> Events(std::string_view key, std::string_view range_end, api::Revision from,
                                              bool previous, size_t events_max) const override {
     absl::StatusOr<storage::EventSlice> slice = view_->Events(key, range_end, from, previous, events_max);
-    if (mutant_ != Mutant::kDroppedEvent || !slice.ok() || slice->events == nullptr || slice->events->events.size() < 3)
-      return slice;
+    const bool drops = mutant_ == Mutant::kDroppedEvent || mutant_ == Mutant::kTombstoneCompacted;
+    if (!drops || !slice.ok() || slice->events == nullptr) return slice;
     auto fewer = std::make_shared<EventBatch>(*slice->events);
-    fewer->events.erase(fewer->events.begin() + 1);
+    if (mutant_ == Mutant::kTombstoneCompacted) {
+      std::erase_if(fewer->events, [compacted = view_->compacted()](const Event& event) {
+        return event.type == Event::Type::kDelete && event.revision == compacted;
+      });
+    } else if (fewer->events.size() >= 3) {
+      fewer->events.erase(fewer->events.begin() + 1);
+    }
     slice->events = std::move(fewer);
     return slice;
   }
@@ -56,7 +67,53 @@ class SpoiledView : public storage::View {
   std::shared_ptr<const storage::View> view_;
   Mutant mutant_;
   int64_t size_added_;
+  std::shared_ptr<const storage::View> buffer_;
 };
+
+// The command of an entry, changed; an entry without one stays as it is.
+template <typename Body, typename Change>
+void ChangeCommand(raft::Entry& entry, Change change) {
+  if (entry.type != raft::EntryType::kNormal || entry.data.empty()) return;
+  storage::Command command = *storage::DecodeCommand(entry.data);
+  auto* body = std::get_if<Body>(&command.body);
+  if (body == nullptr) return;
+  change(*body);
+  entry.data = storage::EncodeCommand(command);
+}
+
+void DropLease(api::LeaseExpiryRequest& expiry) {
+  if (!expiry.ids.empty()) expiry.ids.pop_back();
+}
+
+void ChangeNegativeId(api::LeaseGrantRequest& grant) {
+  if (grant.id.value < 0) grant.id.value = 1'000'000;
+}
+
+void DropRanges(api::TxnRequest& txn) {
+  for (std::vector<api::RequestOp>* branch : {&txn.success, &txn.failure}) {
+    std::erase_if(*branch, [](const api::RequestOp& op) { return std::holds_alternative<api::RangeRequest>(op); });
+    for (api::RequestOp& op : *branch) {
+      if (auto* nested = std::get_if<std::shared_ptr<const api::TxnRequest>>(&op)) {
+        api::TxnRequest stripped = **nested;
+        DropRanges(stripped);
+        *nested = std::make_shared<const api::TxnRequest>(std::move(stripped));
+      }
+    }
+  }
+}
+
+// Some branch puts a key and then deletes it.
+bool PutsAndDeletes(api::TxnRequest& txn) {
+  for (const std::vector<api::RequestOp>* branch : {&txn.success, &txn.failure}) {
+    std::set<std::string> put;
+    for (const api::RequestOp& op : *branch) {
+      if (const auto* request = std::get_if<api::PutRequest>(&op)) put.insert(request->key);
+      const auto* deletion = std::get_if<api::DeleteRangeRequest>(&op);
+      if (deletion != nullptr && put.contains(deletion->key)) return true;
+    }
+  }
+  return false;
+}
 
 class SpoiledStateMachine : public storage::StateMachine {
  public:
@@ -65,6 +122,7 @@ class SpoiledStateMachine : public storage::StateMachine {
       : machine_(std::move(machine)),
         engine_(std::move(engine)),
         mutant_(mutant),
+        start_(start),
         lose_next_(mutant == Mutant::kWriteLostAtRestart && start == Start::kAfterCrash),
         lose_alarms_(mutant == Mutant::kAlarmLostAtRestart && start == Start::kAfterCrash) {}
 
@@ -76,9 +134,8 @@ class SpoiledStateMachine : public storage::StateMachine {
           raft::Entry{.index = entries.back().index, .term = entries.back().term};  // no data: it does nothing
       lose_next_ = false;
     }
-    if (mutant_ == Mutant::kExpiryDropsLease) {
-      for (raft::Entry& entry : entries) DropLeaseOfExpiry(entry);
-    }
+    for (raft::Entry& entry : entries) SpoilEntry(entry);
+    buffer_ = mutant_ == Mutant::kStaleReadBuffer && AnyPutsAndDeletes(entries) ? machine_->view() : nullptr;
     const int64_t size = machine_->view()->logical_size();
     storage::ApplyOutcome outcome = machine_->Apply(entries, wants_previous);
     if (mutant_ == Mutant::kSizeKeepsDeadBytes && outcome.compacted) {
@@ -93,7 +150,7 @@ class SpoiledStateMachine : public storage::StateMachine {
   raft::Index applied() const override { return machine_->applied(); }
   raft::Term applied_term() const override { return machine_->applied_term(); }
   std::shared_ptr<const storage::View> view() const override {
-    return std::make_shared<SpoiledView>(machine_->view(), mutant_, size_added_);
+    return std::make_shared<SpoiledView>(machine_->view(), mutant_, size_added_, buffer_);
   }
   std::vector<storage::LeaseInfo> Leases() const override { return machine_->Leases(); }
   std::optional<storage::LeaseInfo> FindLease(api::LeaseId id) const override { return machine_->FindLease(id); }
@@ -134,18 +191,26 @@ class SpoiledStateMachine : public storage::StateMachine {
     return spoiled;
   }
 
-  static void DropLeaseOfExpiry(raft::Entry& entry) {
-    if (entry.type != raft::EntryType::kNormal || entry.data.empty()) return;
-    storage::Command command = *storage::DecodeCommand(entry.data);
-    auto* expiry = std::get_if<api::LeaseExpiryRequest>(&command.body);
-    if (expiry == nullptr || expiry->ids.empty()) return;
-    expiry->ids.pop_back();
-    entry.data = storage::EncodeCommand(command);
+  void SpoilEntry(raft::Entry& entry) const {
+    if (mutant_ == Mutant::kExpiryDropsLease) ChangeCommand<api::LeaseExpiryRequest>(entry, DropLease);
+    if (start_ == Start::kFresh) return;
+    if (mutant_ == Mutant::kNegativeLeaseId) ChangeCommand<api::LeaseGrantRequest>(entry, ChangeNegativeId);
+    if (mutant_ == Mutant::kRangesSkipped) ChangeCommand<api::TxnRequest>(entry, DropRanges);
+  }
+
+  static bool AnyPutsAndDeletes(std::vector<raft::Entry> entries) {
+    bool any = false;
+    for (raft::Entry& entry : entries) {
+      ChangeCommand<api::TxnRequest>(entry, [&any](api::TxnRequest& txn) { any = any || PutsAndDeletes(txn); });
+    }
+    return any;
   }
 
   std::unique_ptr<StateMachine> machine_;
   std::shared_ptr<storage::Engine> engine_;
   Mutant mutant_;
+  const Start start_;
+  std::shared_ptr<const storage::View> buffer_;
   bool lose_next_;
   bool lose_alarms_;
   int64_t size_added_ = 0;
@@ -166,6 +231,10 @@ const std::vector<MutantName>& AllMutants() {
       {Mutant::kAlarmLostAtRestart, "alarm-lost-at-restart"},
       {Mutant::kQuotaIgnored, "quota-ignored"},
       {Mutant::kExpiryDropsLease, "expiry-drops-lease"},
+      {Mutant::kNegativeLeaseId, "negative-lease-id"},
+      {Mutant::kTombstoneCompacted, "tombstone-compacted"},
+      {Mutant::kStaleReadBuffer, "stale-read-buffer"},
+      {Mutant::kRangesSkipped, "ranges-skipped"},
   };
   return all;
 }

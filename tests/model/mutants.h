@@ -25,6 +25,10 @@ enum class Mutant : uint8_t {
   kAlarmLostAtRestart,  // after a crash nobody knows of the alarm
   kQuotaIgnored,        // a write that does not fit is answered as if it did
   kExpiryDropsLease,    // the last lease of an expiry is passed over
+  kNegativeLeaseId,     // a lease with a negative id gets another one in the replay
+  kTombstoneCompacted,  // the delete at the compacted revision is lost with the compaction
+  kStaleReadBuffer,     // after a put and a delete of one key in a transaction, reads see the state before it
+  kRangesSkipped,       // in the replay, when nobody waits, transactions do without their ranges
 };
 
 struct MutantName {

@@ -115,7 +115,7 @@ class ModelRun {
                                .slice_rows_max = 8,
                                .slice_bytes_max = 200};
     loop_ = scheduler_.NewLoop("watch");
-    pool_ = scheduler_.NewLoop("pool", true);
+    pool_ = scheduler_.NewLoop("pool", {.parallel = true});
     hub_ = std::make_unique<WatchHub>(*loop_, *pool_, options, seed, metrics_, NodeMutants{});
     hub_->Start(store_.view());
     hub_->Serve();

@@ -11,38 +11,46 @@ constexpr char kLogFolder[] = "/wal";
 
 }  // namespace
 
-Machine::Machine(Scheduler& scheduler, uint64_t seed, server::NodeOptions options, Truth& truth, Verdict& verdict)
+Machine::Machine(Scheduler& scheduler, uint64_t seed, MachineOptions options, Truth& truth, Verdict& verdict)
     : scheduler_(scheduler),
       random_(seed),
       options_(std::move(options)),
       truth_(truth),
       verdict_(verdict),
       disk_(std::make_unique<testing::MemoryDisk>()) {
-  options_.on_fatal = [this](const std::string& why) { verdict_.Broken("the node gave up: " + why); };
+  options_.node.on_fatal = [this](const std::string& why) {
+    gave_up_ = true;
+    if (!disk_broke()) verdict_.Broken("the node gave up: " + why);
+  };
   CHECK(disk_->CreateFolder(kLogFolder).ok());
 }
 
 Machine::~Machine() { Release(); }
 
 void Machine::Start(server::Loop::Task ready) {
-  raft_loop_ = scheduler_.NewLoop("raft");
-  log_loop_ = scheduler_.NewLoop("log");
-  apply_loop_ = scheduler_.NewLoop("apply");
-  watch_loop_ = scheduler_.NewLoop("watch");
-  background_ = scheduler_.NewLoop("pool", true);
+  const LoopOptions clock{.clock_rate = options_.clock_rate};
+  raft_loop_ = scheduler_.NewLoop("raft", clock);
+  log_loop_ = scheduler_.NewLoop("log", clock);
+  apply_loop_ = scheduler_.NewLoop("apply", clock);
+  watch_loop_ = scheduler_.NewLoop("watch", clock);
+  background_ = scheduler_.NewLoop("pool", {.parallel = true, .clock_rate = options_.clock_rate});
+  gave_up_ = false;
 
   // Small segments, so that they are changed and released within a run.
   const storage::LogOptions log_options{.segment_bytes = 256 << 10, .prefill_bytes = 64 << 10, .seed = random_()};
   storage::RecoveredLog recovered;
   absl::StatusOr<std::unique_ptr<storage::LogStore>> log = storage::LogStore::Open(
-      *disk_, kLogFolder, {.cluster_id = options_.cluster_id, .node_id = options_.member_id}, log_options, &recovered);
+      *disk_, kLogFolder, {.cluster_id = options_.node.cluster_id, .node_id = options_.node.member_id}, log_options,
+      &recovered);
   if (!log.ok()) return verdict_.Broken("the log does not open: " + log.status().ToString());
   log_ = *std::move(log);
 
   engine_ = std::make_shared<storage::MemoryEngine>(store_disk_);
   absl::StatusOr<std::unique_ptr<storage::StateMachine>> state_machine = storage::StateMachine::Open(engine_, {});
   if (!state_machine.ok()) return verdict_.Broken("the store does not open: " + state_machine.status().ToString());
-  state_machine_ = std::make_unique<WatchedStateMachine>(*std::move(state_machine), truth_, *apply_loop_);
+  std::unique_ptr<storage::StateMachine> spoiled =
+      Spoil(*std::move(state_machine), options_.mutants, truth_.replay().applied());
+  state_machine_ = std::make_unique<WatchedStateMachine>(std::move(spoiled), truth_, scheduler_);
 
   const server::NodeSeams seams{.raft_loop = *raft_loop_,
                                 .log_loop = *log_loop_,
@@ -54,7 +62,7 @@ void Machine::Start(server::Loop::Task ready) {
                                 .transport = transport_,
                                 .seed = random_(),
                                 .metrics = metrics_};
-  absl::StatusOr<std::unique_ptr<server::Node>> node = server::Node::Open(seams, options_, recovered);
+  absl::StatusOr<std::unique_ptr<server::Node>> node = server::Node::Open(seams, options_.node, recovered);
   if (!node.ok()) return verdict_.Broken("the node does not start: " + node.status().ToString());
   node_ = *std::move(node);
   node_->Start(std::move(ready));
@@ -62,6 +70,8 @@ void Machine::Start(server::Loop::Task ready) {
 
 void Machine::StopCleanly() {
   bool stopped = false;
+  disk_->FailCalls(0, 0, testing::DiskFault::kIoError);
+  for (SimulatedLoop* loop : Loops()) loop->EndStall();
   node_->Stop([&stopped] { stopped = true; });
   const MonotonicTime until = scheduler_.now() + std::chrono::seconds(1);
   while (!stopped && scheduler_.now() < until) scheduler_.Step(until);
@@ -73,12 +83,22 @@ void Machine::LosePower() {
     engine_->FlushBatches(random_() % (engine_->unflushed_batches() + 1));
   }
   Release();
+  writes_refused_ += disk_->refused_for_space();
   disk_ = disk_->AfterCrash([this](const testing::UnsyncedPiece&) { return random_() % 2 == 0; });
 }
 
+void Machine::BreakDisk() { disk_->FailCalls(disk_->calls() + 1 + random_() % 20, 1, testing::DiskFault::kIoError); }
+
+void Machine::Pause(Duration duration) {
+  for (SimulatedLoop* loop : Loops()) loop->Stall(duration);
+}
+
+std::array<SimulatedLoop*, 5> Machine::Loops() const {
+  return {raft_loop_.get(), log_loop_.get(), apply_loop_.get(), watch_loop_.get(), background_.get()};
+}
+
 void Machine::Release() {
-  for (SimulatedLoop* loop :
-       {raft_loop_.get(), log_loop_.get(), apply_loop_.get(), watch_loop_.get(), background_.get()}) {
+  for (SimulatedLoop* loop : Loops()) {
     if (loop != nullptr) loop->Kill();
   }
   node_ = nullptr;

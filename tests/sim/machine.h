@@ -1,23 +1,32 @@
-// One machine: its disk, and the production node on it while it runs. The power may go at any moment.
+// One machine: its disk, its clock, and the production node on it while it runs. The power may go at any moment, the
+// disk of the log may be full, slow or broken, and the machine may stand still for a while.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <random>
 
 #include "server/node/node.h"
+#include "tests/sim/mutants.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/truth.h"
 #include "tests/support/memory_disk.h"
 
 namespace regent::sim {
 
+struct MachineOptions {
+  server::NodeOptions node;
+  StoreMutants mutants;
+  double clock_rate = 1;
+};
+
 class Machine {
  public:
-  Machine(Scheduler& scheduler, uint64_t seed, server::NodeOptions options, Truth& truth, Verdict& verdict);
+  Machine(Scheduler& scheduler, uint64_t seed, MachineOptions options, Truth& truth, Verdict& verdict);
   ~Machine();
 
   void Start(server::Loop::Task ready);
-  // Returns when the node has drained, flushed and stopped.
+  // Whatever the disk does: it works again. Returns when the node has drained, flushed and stopped.
   void StopCleanly();
   // Ends what is left of the node; then the machine may be started again.
   void Release();
@@ -25,19 +34,35 @@ class Machine {
   // of a store's own flush: some of the unflushed batches are there afterwards.
   void LosePower();
 
+  // No more space than there is, until FreeDisk; power losses do not help.
+  void FillDisk() { disk_->set_capacity(disk_->bytes_used() + random_() % 2000); }
+  void FreeDisk() { disk_->set_capacity(UINT64_MAX); }
+  uint64_t writes_refused() const { return writes_refused_ + disk_->refused_for_space(); }
+  // One of the next calls fails: the node must give up, and acknowledge nothing any more.
+  void BreakDisk();
+  bool disk_broke() const { return disk_->faults_injected() > 0; }
+  // The node has called on_fatal, which is a broken promise unless the disk broke.
+  bool gave_up() const { return gave_up_; }
+  void StallDisk(Duration duration) { log_loop_->Stall(duration); }
+  void Pause(Duration duration);
+
   server::Node* node() { return node_.get(); }
   server::Metrics& metrics() { return metrics_; }
 
  private:
+  std::array<SimulatedLoop*, 5> Loops() const;  // null while the node does not run
+
   Scheduler& scheduler_;
   std::mt19937_64 random_;
-  server::NodeOptions options_;
+  MachineOptions options_;
   Truth& truth_;
   Verdict& verdict_;
   server::Metrics metrics_;
   server::NullTransport transport_;
 
   std::unique_ptr<testing::MemoryDisk> disk_;
+  uint64_t writes_refused_ = 0;  // by earlier states of the disk
+  bool gave_up_ = false;
   std::shared_ptr<storage::MemoryDisk> store_disk_ = std::make_shared<storage::MemoryDisk>();
 
   std::shared_ptr<storage::MemoryEngine> engine_;

@@ -1,4 +1,5 @@
 // sim --seeds N --ops N --seed S      N seeds from S on; each is a run of its own
+// sim --mutant NAME ...               the same with a planted bug: it fails
 // sim --canaries                      every planted bug must be found within a few seeds
 //
 // The last line is "sim: N passed, N failed". A failure prints the command that replays it.
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,21 +20,7 @@
 namespace regent::sim {
 namespace {
 
-struct Canary {
-  const char* name;
-  bool server::NodeMutants::*mutant;
-};
-
-constexpr Canary kCanaries[] = {
-    {"acknowledge_before_persisted", &server::NodeMutants::acknowledge_before_persisted},
-    {"progress_ahead_of_events", &server::NodeMutants::progress_ahead_of_events},
-    {"lease_expires_early", &server::NodeMutants::lease_expires_early},
-    {"skip_event_when_falling_behind", &server::NodeMutants::skip_event_when_falling_behind},
-    {"stale_linearizable_read", &server::NodeMutants::stale_linearizable_read},
-    {"release_unflushed_log", &server::NodeMutants::release_unflushed_log},
-};
-
-constexpr uint64_t kCanarySeeds = 10;
+constexpr uint64_t kCanarySeeds = 50;
 
 // Every counter by name, so that none is forgotten when they are added up and printed.
 std::vector<std::pair<const char*, uint64_t*>> Fields(RunCounters& c) {
@@ -54,6 +42,8 @@ std::vector<std::pair<const char*, uint64_t*>> Fields(RunCounters& c) {
           {"renewals", &c.work.renewals},
           {"renewals-of-gone", &c.work.renewals_of_gone},
           {"expiries", &c.work.expiries},
+          {"txns-refused", &c.work.txns_refused},
+          {"tombstones-compacted", &c.work.tombstones_compacted},
           {"watches", &c.watch.created},
           {"cancels", &c.watch.cancelled},
           {"compacted-watches", &c.watch.compacted},
@@ -65,20 +55,28 @@ std::vector<std::pair<const char*, uint64_t*>> Fields(RunCounters& c) {
           {"progress-answered", &c.watch.progress_answered},
           {"progress-periodic", &c.watch.progress_periodic},
           {"full-sinks", &c.watch.full},
+          {"from-compacted", &c.watch.from_compacted},
           {"power-losses", &c.power_losses},
           {"clean-stops", &c.clean_stops},
+          {"broken-disks", &c.broken_disks},
+          {"full-disks", &c.full_disks},
+          {"writes-refused", &c.writes_refused},
+          {"slow-disks", &c.slow_disks},
+          {"pauses", &c.pauses},
+          {"fast-clocks", &c.fast_clocks},
+          {"slow-clocks", &c.slow_clocks},
           {"entries", &c.entries},
           {"virtual-seconds", &c.virtual_seconds}};
 }
 
-int RunSeeds(uint64_t first, uint64_t seeds, uint64_t operations) {
+int RunSeeds(uint64_t first, uint64_t seeds, uint64_t operations, const Mutants& mutants) {
   uint64_t passed = 0, failed = 0;
   RunCounters total;
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
-    RunResult result = Run({.seed = seed, .operations = operations, .mutants = {}});
+    RunResult result = Run({.seed = seed, .operations = operations, .mutants = mutants});
     const bool again = (seed - first) % 20 == 0;
     if (again && result.broken.empty() &&
-        Run({.seed = seed, .operations = operations, .mutants = {}}).trace_hash != result.trace_hash) {
+        Run({.seed = seed, .operations = operations, .mutants = mutants}).trace_hash != result.trace_hash) {
       result.broken = "the same seed ran differently the second time";
     }
     if (result.broken.empty() && (result.counters.power_losses < 3 || result.counters.work.compactions < 1)) {
@@ -112,16 +110,18 @@ int RunSeeds(uint64_t first, uint64_t seeds, uint64_t operations) {
 }
 
 // In a process of its own: a planted bug may end it, which counts as found.
-bool Finds(const Canary& canary, uint64_t seed, uint64_t operations) {
+bool Finds(std::string_view canary, uint64_t seed, uint64_t operations) {
   std::fflush(nullptr);
   const pid_t child = fork();
   CHECK_GE(child, 0);
   if (child == 0) {
     RunOptions options{.seed = seed, .operations = operations, .mutants = {}};
-    options.mutants.*canary.mutant = true;
+    CHECK(Plant(canary, &options.mutants)) << canary;
     const RunResult result = Run(options);
-    if (!result.broken.empty())
-      std::printf("%s: seed %llu: %s\n", canary.name, static_cast<unsigned long long>(seed), result.broken.c_str());
+    if (!result.broken.empty()) {
+      std::printf("%.*s: seed %llu: %s\n", static_cast<int>(canary.size()), canary.data(),
+                  static_cast<unsigned long long>(seed), result.broken.c_str());
+    }
     std::fflush(nullptr);
     _exit(result.broken.empty() ? 0 : 1);
   }
@@ -132,12 +132,14 @@ bool Finds(const Canary& canary, uint64_t seed, uint64_t operations) {
 
 int RunCanaries(uint64_t first, uint64_t operations) {
   int found = 0, missed = 0;
-  for (const Canary& canary : kCanaries) {
+  for (const std::string_view canary : MutantNames()) {
     bool caught = false;
     for (uint64_t seed = first; seed < first + kCanarySeeds && !caught; ++seed)
       caught = Finds(canary, seed, operations);
-    if (!caught)
-      std::printf("%s: NOT FOUND in %llu seeds\n", canary.name, static_cast<unsigned long long>(kCanarySeeds));
+    if (!caught) {
+      std::printf("%.*s: NOT FOUND in %llu seeds\n", static_cast<int>(canary.size()), canary.data(),
+                  static_cast<unsigned long long>(kCanarySeeds));
+    }
     ++(caught ? found : missed);
   }
   std::printf("sim canaries: %d passed, %d failed\n", found, missed);
@@ -146,9 +148,10 @@ int RunCanaries(uint64_t first, uint64_t operations) {
 
 int Main(int argc, char** argv) {
   FLAGS_logtostderr = true;
-  FLAGS_minloglevel = google::ERROR;
+  FLAGS_minloglevel = google::FATAL;  // that the disk broke is no news here
   uint64_t seeds = 100, operations = 2000, seed = 1;
   bool canaries = false;
+  Mutants mutants;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const auto number = [&] { return i + 1 < argc ? std::strtoull(argv[++i], nullptr, 10) : 0; };
@@ -160,12 +163,14 @@ int Main(int argc, char** argv) {
       seed = number();
     } else if (argument == "--canaries") {
       canaries = true;
+    } else if (argument == "--mutant" && i + 1 < argc && Plant(argv[i + 1], &mutants)) {
+      ++i;
     } else {
-      std::fprintf(stderr, "usage: sim [--seeds N] [--ops N] [--seed S] [--canaries]\n");
+      std::fprintf(stderr, "usage: sim [--seeds N] [--ops N] [--seed S] [--mutant NAME] [--canaries]\n");
       return EXIT_FAILURE;
     }
   }
-  return canaries ? RunCanaries(seed, operations) : RunSeeds(seed, seeds, operations);
+  return canaries ? RunCanaries(seed, operations) : RunSeeds(seed, seeds, operations, mutants);
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 
 namespace regent::sim {
 
-SimulatedLoop::SimulatedLoop(Scheduler& scheduler, std::string name, bool parallel)
-    : scheduler_(scheduler), name_(std::move(name)), parallel_(parallel) {
+SimulatedLoop::SimulatedLoop(Scheduler& scheduler, std::string name, LoopOptions options)
+    : scheduler_(scheduler), name_(std::move(name)), options_(options), born_(scheduler.now()) {
   scheduler_.loops_.push_back(this);
 }
 
@@ -18,12 +18,22 @@ void SimulatedLoop::Post(Task task) {
 
 Loop::TimerId SimulatedLoop::PostAfter(Duration delay, Task task) {
   if (killed_) return TimerId::kNone;
-  return timers_.Add(Now() + delay, std::move(task));
+  if (options_.clock_rate != 1) {
+    // Rounded up: by the loop's clock the delay is over when the timer is due.
+    delay = Duration(static_cast<int64_t>(static_cast<double>(delay.count()) / options_.clock_rate) + 2);
+  }
+  return timers_.Add(scheduler_.now_ + delay, std::move(task));
 }
 
 void SimulatedLoop::Cancel(TimerId timer) { timers_.Remove(timer); }
 
-MonotonicTime SimulatedLoop::Now() const { return scheduler_.now_; }
+MonotonicTime SimulatedLoop::Now() const {
+  if (options_.clock_rate == 1) return scheduler_.now_;
+  const double elapsed = static_cast<double>((scheduler_.now_ - born_).count());
+  return born_ + Duration(static_cast<int64_t>(elapsed * options_.clock_rate));
+}
+
+void SimulatedLoop::Stall(Duration duration) { stalled_until_ = std::max(stalled_until_, scheduler_.now_ + duration); }
 
 void SimulatedLoop::Kill() {
   killed_ = true;
@@ -41,7 +51,7 @@ void Scheduler::RunTaskOf(SimulatedLoop& loop) {
   if (loop.ready_.empty() || (due && random_() % 2 == 0)) {
     task = std::move(*loop.timers_.TakeDue(now_));
   } else {
-    if (loop.parallel_) std::swap(loop.ready_.front(), loop.ready_[random_() % loop.ready_.size()]);
+    if (loop.options_.parallel) std::swap(loop.ready_.front(), loop.ready_[random_() % loop.ready_.size()]);
     task = std::move(loop.ready_.front());
     loop.ready_.pop_front();
   }
@@ -49,7 +59,7 @@ void Scheduler::RunTaskOf(SimulatedLoop& loop) {
   for (const char letter : loop.name_) Trace(static_cast<unsigned char>(letter));
   Trace(static_cast<uint64_t>(now_.time_since_epoch().count()));
   if (stall_tasks_ > 0 && random_() % stall_tasks_ == 0) {
-    loop.stalled_until_ = now_ + Duration(random_() % static_cast<uint64_t>(stall_longest_.count()));
+    loop.Stall(Duration(random_() % static_cast<uint64_t>(stall_longest_.count())));
   }
   task();
   now_ += std::chrono::nanoseconds(random_() % 4000);

@@ -4,7 +4,8 @@
 // A step runs one task of a loop drawn among those that have one. Time passes a little with each task and jumps to the
 // next timer when nothing is ready. Now and then a loop stalls for a while, as a thread does whose disk or processor is
 // busy. The tasks of one loop keep their order; a parallel loop (the background pool) may
-// run any of its tasks next.
+// run any of its tasks next. A loop may have a clock that goes fast or slow: Now and the delays of its timers are then
+// those of that clock.
 #pragma once
 
 #include <cstdint>
@@ -25,9 +26,14 @@ using server::MonotonicTime;
 
 class Scheduler;
 
+struct LoopOptions {
+  bool parallel = false;
+  double clock_rate = 1;  // seconds of the loop's clock in a second
+};
+
 class SimulatedLoop final : public Loop {
  public:
-  SimulatedLoop(Scheduler& scheduler, std::string name, bool parallel);
+  SimulatedLoop(Scheduler& scheduler, std::string name, LoopOptions options);
   ~SimulatedLoop() override;
 
   void Post(Task task) override;
@@ -37,12 +43,16 @@ class SimulatedLoop final : public Loop {
 
   // The power is gone: nothing that was posted runs any more, nor what is posted later.
   void Kill();
+  // Nothing runs for so long: the thread waits for a disk, or the whole machine is paused.
+  void Stall(Duration duration);
+  void EndStall() { stalled_until_ = MonotonicTime(); }
 
  private:
   friend class Scheduler;
   Scheduler& scheduler_;
   const std::string name_;
-  const bool parallel_;
+  const LoopOptions options_;
+  const MonotonicTime born_;
   bool killed_ = false;
   MonotonicTime stalled_until_{};
   std::deque<Task> ready_;
@@ -53,8 +63,8 @@ class Scheduler {
  public:
   explicit Scheduler(uint64_t seed) : random_(seed) {}
 
-  std::unique_ptr<SimulatedLoop> NewLoop(const std::string& name, bool parallel = false) {
-    return std::make_unique<SimulatedLoop>(*this, name, parallel);
+  std::unique_ptr<SimulatedLoop> NewLoop(const std::string& name, LoopOptions options = {}) {
+    return std::make_unique<SimulatedLoop>(*this, name, options);
   }
 
   // One task. False when no loop has one and no timer is due before `until`; the time is then `until`.

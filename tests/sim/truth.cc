@@ -61,6 +61,7 @@ void Truth::Record(const storage::EventBatch& batch) {
     events_.push_back(event);
     const bool put = event.type == storage::Event::Type::kPut;
     versions_[event.key].push_back({event.revision, put ? std::optional(event.rest) : std::nullopt});
+    if (!put) last_delete_ = event.revision;
     if (!put) continue;
     const absl::StatusOr<api::KeyValueRest> rest = api::DecodeKeyValueRest(event.rest);
     const std::string value(rest.ok() ? rest->value : "");

@@ -10,13 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "server/runtime/loop.h"
 #include "storage/memory_engine.h"
 #include "storage/state_machine.h"
+#include "tests/sim/scheduler.h"
 
 namespace regent::sim {
-
-using server::MonotonicTime;
 
 // The first broken promise; the run ends with it.
 class Verdict {
@@ -60,6 +58,7 @@ class Truth {
   // An event of `key` with this value (a put) at `revision`.
   bool HasPut(api::Revision revision, const std::string& key, const std::string& value) const;
   int64_t DeletesAt(api::Revision revision) const;
+  api::Revision last_delete() const { return last_delete_; }  // 0: none
   // The put of this value must never happen: its caller was told that it failed.
   void MustNotHappen(const std::string& value);
 
@@ -78,6 +77,7 @@ class Truth {
   std::vector<uint64_t> digests_;     // after each
   std::vector<int64_t> revisions_;    // after each
   int64_t revision_ = 1;
+  api::Revision last_delete_;
   std::vector<storage::Event> events_;
   std::map<std::string, std::vector<Version>> versions_;
   std::map<api::LeaseId, LeaseTruth> leases_;
@@ -88,11 +88,11 @@ class Truth {
 // The node's state machine, watched.
 class WatchedStateMachine final : public storage::StateMachine {
  public:
-  WatchedStateMachine(std::unique_ptr<storage::StateMachine> real, Truth& truth, const server::Loop& clock)
+  WatchedStateMachine(std::unique_ptr<storage::StateMachine> real, Truth& truth, const Scheduler& clock)
       : real_(std::move(real)), truth_(truth), clock_(clock) {}
 
   storage::ApplyOutcome Apply(std::span<const raft::Entry> turn, const storage::WantsPrevious& wants) override {
-    truth_.OnApply(turn, clock_.Now());
+    truth_.OnApply(turn, clock_.now());
     storage::ApplyOutcome outcome = real_->Apply(turn, wants);
     truth_.OnApplied(real_->applied(), real_->digest(), real_->view()->revision());
     return outcome;
@@ -116,7 +116,7 @@ class WatchedStateMachine final : public storage::StateMachine {
  private:
   const std::unique_ptr<storage::StateMachine> real_;
   Truth& truth_;
-  const server::Loop& clock_;
+  const Scheduler& clock_;
 };
 
 }  // namespace regent::sim

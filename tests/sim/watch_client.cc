@@ -127,13 +127,17 @@ void WatchClient::CreateRandom() {
   watcher.interest.no_delete = random_() % 10 == 0;
   watcher.progress_notify = random_() % 2 == 0;
   const int64_t revision = truth_.revision().value;
-  switch (random_() % 4) {
+  switch (random_() % 5) {
     case 0:
       watcher.start = revision + static_cast<int64_t>(random_() % 20);
       break;
     case 1:
     case 2:
       watcher.start = std::max<int64_t>(1, revision - static_cast<int64_t>(random_() % 300));
+      break;
+    case 3:
+      watcher.start = std::max<int64_t>(1, truth_.compacted().value);
+      ++counters_.from_compacted;
       break;
     default:
       break;
@@ -159,6 +163,7 @@ void WatchClient::Handle(const api::WatchMessage& message) {
   if (message.revision > truth_.revision()) verdict_.Broken("a watch message is ahead of the store");
   if (message.watch_id == -1) {
     ++counters_.progress_answered;
+    progress_due_ = false;
     // Of watchers created behind the request nothing is promised yet.
     for (auto& [id, watcher] : watchers_) {
       if (watcher.created) HandleProgress(watcher, message.revision.value);
@@ -200,10 +205,12 @@ void WatchClient::HandleEvents(Watcher& watcher, const api::WatchMessage& messag
   for (const api::SharedBytes& bytes : message.events) {
     ++counters_.events;
     const storage::Event* event = NextWanted(watcher);
-    if (event == nullptr) return verdict_.Broken("a watcher received an event that never happened, or twice");
+    if (event == nullptr) {
+      return verdict_.Broken(absl::StrCat("a watcher that has all events received ", WhatCame(watcher, *bytes)));
+    }
     if (!SameBytes(*event, watcher, *bytes)) {
       return verdict_.Broken(absl::StrCat("a watcher should have received revision ", event->revision.value, " of key ",
-                                          event->key, " and received something else"));
+                                          event->key, " and received ", WhatCame(watcher, *bytes)));
     }
     last = event->revision.value;
     ++watcher.position;
@@ -213,6 +220,17 @@ void WatchClient::HandleEvents(Watcher& watcher, const api::WatchMessage& messag
   watcher.next = last + 1;
   const storage::Event* event = NextWanted(watcher);
   if (event != nullptr && event->revision.value == last) verdict_.Broken("a revision was split over two messages");
+}
+
+// Of an event that should not have come now.
+std::string WatchClient::WhatCame(const Watcher& watcher, const std::string& bytes) const {
+  const std::vector<storage::Event>& events = truth_.events();
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (bytes != *server::EncodeEvent(events[i], true) && bytes != *server::EncodeEvent(events[i], false)) continue;
+    const char* const what = i < watcher.position ? "that of the past, again or unasked" : "a later one";
+    return absl::StrCat("revision ", events[i].revision.value, " of key ", events[i].key, ": ", what);
+  }
+  return "an event that never happened";
 }
 
 void WatchClient::HandleProgress(Watcher& watcher, int64_t revision) {
@@ -253,6 +271,20 @@ void WatchClient::CheckComplete() {
           absl::StrCat("a watcher at ", watcher.next, " never received the event at ", event->revision.value));
     }
   }
+}
+
+// All watchers are live by then. One that starts in the future holds progress back, as in etcd.
+void WatchClient::AskForProgress() {
+  const bool reached = std::all_of(watchers_.begin(), watchers_.end(),
+                                   [this](const auto& entry) { return entry.second.start <= truth_.revision().value; });
+  if (stream_ == nullptr || watchers_.empty() || !reached) return;
+  ++counters_.progress_asked;
+  progress_due_ = true;
+  stream_->RequestProgress();
+}
+
+void WatchClient::CheckProgress() {
+  if (progress_due_) verdict_.Broken("progress was asked for and not answered within a second");
 }
 
 }  // namespace regent::sim

@@ -5,7 +5,7 @@
 //   * a progress notification of revision R comes when everything up to R has been delivered, to all watchers of the
 //     stream or to the one it names, and never to a watcher that starts above R;
 //   * a watcher is cancelled as compacted only when it wants something below the compacted revision;
-//   * when everything is quiet, nothing is missing.
+//   * when everything is quiet, nothing is missing, and whoever asks for progress hears of it within a second.
 //
 // After a power loss the client opens a new stream and resumes every watcher behind what it has received, as etcd's
 // client does.
@@ -26,6 +26,7 @@ namespace regent::sim {
 struct WatchCounters {
   uint64_t created = 0, cancelled = 0, compacted = 0, resumed = 0, events = 0, previous = 0, catch_ups = 0;
   uint64_t progress_asked = 0, progress_answered = 0, progress_periodic = 0, full = 0;
+  uint64_t from_compacted = 0;
 };
 
 class WatchClient {
@@ -44,6 +45,8 @@ class WatchClient {
   void Act();
   // REQUIRES: connected and quiet.
   void CheckComplete();
+  void AskForProgress();
+  void CheckProgress();
 
  private:
   class Sink;
@@ -60,6 +63,7 @@ class WatchClient {
   void SendCreate(int64_t id, Watcher& watcher);
   void Handle(const api::WatchMessage& message);
   void HandleEvents(Watcher& watcher, const api::WatchMessage& message);
+  std::string WhatCame(const Watcher& watcher, const std::string& bytes) const;
   void HandleProgress(Watcher& watcher, int64_t revision);
   // The next event that the watcher wants; null: none yet.
   const storage::Event* NextWanted(Watcher& watcher) const;
@@ -76,6 +80,7 @@ class WatchClient {
   std::unique_ptr<api::WatchStream> stream_;
   std::map<int64_t, Watcher> watchers_;
   int64_t last_id_ = 0;
+  bool progress_due_ = false;
 };
 
 }  // namespace regent::sim

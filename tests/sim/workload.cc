@@ -22,12 +22,12 @@ api::Revision RevisionOf(const api::WriteResult& result) {
 
 }  // namespace
 
-Workload::Workload(Scheduler& scheduler, Loop& loop, uint64_t seed, uint64_t operations, Truth& truth, Verdict& verdict,
-                   WorkloadCounters& counters)
+Workload::Workload(Scheduler& scheduler, Loop& loop, uint64_t seed, WorkloadOptions options, Truth& truth,
+                   Verdict& verdict, WorkloadCounters& counters)
     : scheduler_(scheduler),
       loop_(loop),
       random_(seed),
-      operations_(operations),
+      options_(options),
       truth_(truth),
       verdict_(verdict),
       counters_(counters) {}
@@ -50,7 +50,7 @@ void Workload::Disconnect() {
 void Workload::Next(uint64_t epoch) {
   const auto thought = random_() % 100 == 0 ? 300ms : std::chrono::milliseconds(random_() % 6);
   loop_.PostAfter(thought, [this, epoch] {
-    if (epoch == epoch_ && begun_ < operations_) Begin();
+    if (epoch == epoch_ && begun_ < options_.operations) Begin();
   });
 }
 
@@ -168,6 +168,7 @@ void Workload::Delete() {
 }
 
 void Workload::Txn() {
+  if (random_() % 4 == 0) return RefusedTxn();
   ++counters_.txns;
   const std::string key = RandomKey();
   const std::string value = NewValue();
@@ -195,8 +196,40 @@ void Workload::Txn() {
       });
 }
 
+// A put and a delete that must not happen, because a read beside them, or in a transaction inside, cannot.
+void Workload::RefusedTxn() {
+  const std::string value = NewValue();
+  const bool compacted = truth_.compacted().value > 1 && random_() % 2 == 0;
+  const api::RangeRequest range{
+      .key = "k", .range_end = "m", .revision = {compacted ? 1 : truth_.revision().value + 1'000'000}};
+  api::TxnRequest request;
+  request.success = {api::PutRequest{.key = RandomKey(), .value = value},
+                     api::DeleteRangeRequest{.key = RandomKey(), .range_end = ""}};
+  api::RequestOp read = range;
+  if (random_() % 2 == 0) {
+    api::TxnRequest nested;
+    nested.success = {range};
+    read = std::make_shared<const api::TxnRequest>(std::move(nested));
+  }
+  request.success.insert(request.success.begin() + static_cast<long>(random_() % 3), std::move(read));
+  truth_.MustNotHappen(value);
+  const Call call{epoch_, answered_revision_, scheduler_.now()};
+  node_->Propose(request, MonotonicTime::max(),
+                 [this, call, compacted](const absl::StatusOr<api::WriteResult>& result) {
+                   if (!Finish(call)) return;
+                   if (Note(result.status())) return verdict_.Broken("a transaction that cannot read was done");
+                   if (OutcomeUnknown(result.status())) return;
+                   ++counters_.txns_refused;
+                   if (result.status() != (compacted ? api::ErrCompacted() : api::ErrFutureRevision())) {
+                     verdict_.Broken("a transaction that cannot read was refused as " + result.status().ToString());
+                   }
+                 });
+}
+
 void Workload::Compact() {
-  const int64_t revision = truth_.revision().value - static_cast<int64_t>(random_() % 200);
+  int64_t revision = truth_.revision().value - static_cast<int64_t>(random_() % 200);
+  // Where deletes are lost most easily: at the newest one.
+  if (random_() % 2 == 0) revision = std::max(revision, truth_.last_delete().value);
   const bool physical = random_() % 3 == 0;
   const Call call{epoch_, answered_revision_, scheduler_.now()};
   node_->Propose(api::CompactionRequest{.revision = {revision}, .physical = physical}, MonotonicTime::max(),
@@ -204,6 +237,7 @@ void Workload::Compact() {
                    if (!Finish(call) || !Note(result.status())) return;
                    ++counters_.compactions;
                    if (physical) ++counters_.physical;
+                   if (truth_.DeletesAt({revision}) > 0) ++counters_.tombstones_compacted;
                    if (truth_.compacted().value < revision)
                      verdict_.Broken("an acknowledged compaction did not happen");
                    NoteRevision(call, RevisionOf(*result), false);
@@ -314,11 +348,10 @@ void Workload::CheckLeases() {
     lease.checked = true;
     if (lease.revoke_asked) continue;
     ++counters_.expiries;
-    const auto lived = *truth.revoked - lease.alive_since;
-    if (lived < std::chrono::seconds(lease.ttl)) {
-      verdict_.Broken(absl::StrCat("a lease of ", lease.ttl, " s ended ",
-                                   std::chrono::duration_cast<std::chrono::milliseconds>(lived).count(),
-                                   " ms after its last renewal began"));
+    const std::chrono::duration<double> lived = (*truth.revoked - lease.alive_since) * options_.clock_rate;
+    if (lived < std::chrono::seconds(lease.ttl) - 1us) {
+      verdict_.Broken(
+          absl::StrCat("a lease of ", lease.ttl, " s ended ", lived.count(), " s after its last renewal began"));
     }
   }
 }

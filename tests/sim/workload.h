@@ -5,11 +5,11 @@
 //   * revisions are never reused and never go back: an answer's revision is not below any answer given before the call
 //     began (real time and one client's order are the same thing here), and a write's is above;
 //   * a linearizable read shows the state at its revision, and that is not older than anything answered before it
-//   began;
-//     a serializable one shows the state at some revision;
-//   * a lease does not end before its time to live has passed since the last acknowledged renewal began, unless
-//   somebody
-//     revoked it; a renewal is not acknowledged for a lease that was gone before; every lease ends some time.
+//     began; a serializable one shows the state at some revision;
+//   * a lease does not end before its time to live has passed, by the machine's clock, since the last acknowledged
+//     renewal began, unless somebody revoked it; a renewal is not acknowledged for a lease that was gone before; every
+//     lease ends some time;
+//   * a transaction with a read of a compacted or future revision in the branch that it takes is refused whole.
 #pragma once
 
 #include <map>
@@ -29,11 +29,17 @@ struct WorkloadCounters {
   uint64_t operations = 0, acknowledged = 0, failed = 0, unknown = 0;
   uint64_t puts = 0, deletes = 0, txns = 0, ranges = 0, serializable = 0, old_ranges = 0, read_txns = 0;
   uint64_t compactions = 0, physical = 0, grants = 0, revokes = 0, renewals = 0, renewals_of_gone = 0, expiries = 0;
+  uint64_t txns_refused = 0, tombstones_compacted = 0;
+};
+
+struct WorkloadOptions {
+  uint64_t operations = 0;
+  double clock_rate = 1;  // of the machine
 };
 
 class Workload {
  public:
-  Workload(Scheduler& scheduler, Loop& loop, uint64_t seed, uint64_t operations, Truth& truth, Verdict& verdict,
+  Workload(Scheduler& scheduler, Loop& loop, uint64_t seed, WorkloadOptions options, Truth& truth, Verdict& verdict,
            WorkloadCounters& counters);
 
   void Connect(server::Node& node);
@@ -41,7 +47,7 @@ class Workload {
   void Disconnect();
 
   // Every operation was begun, and answered or lost.
-  bool finished() const { return begun_ >= operations_ && in_flight_ == 0; }
+  bool finished() const { return begun_ >= options_.operations && in_flight_ == 0; }
   uint64_t begun() const { return begun_; }
 
   // Leases that ended without a revocation since the last call: not early?
@@ -69,6 +75,7 @@ class Workload {
   void Put();
   void Delete();
   void Txn();
+  void RefusedTxn();
   void Range();
   void ReadTxn();
   void Compact();
@@ -90,7 +97,7 @@ class Workload {
   Scheduler& scheduler_;
   Loop& loop_;
   std::mt19937_64 random_;
-  const uint64_t operations_;
+  const WorkloadOptions options_;
   Truth& truth_;
   Verdict& verdict_;
   WorkloadCounters& counters_;

@@ -390,6 +390,7 @@ absl::Status MemoryDisk::WriteNode(Node& node, const std::string& path, uint64_t
   const uint64_t growth = end - std::min(end, node.now.size());
   if (const uint64_t left = CapacityLeft(); growth > left) {
     bytes.remove_suffix(std::min<uint64_t>(growth - left, bytes.size()));
+    ++refused_for_space_;
     if (status.ok()) status = absl::ResourceExhaustedError("no space left: " + path);
   }
   if (!bytes.empty()) {
@@ -403,6 +404,7 @@ absl::Status MemoryDisk::ResizeNode(Node& node, const std::string& path, uint64_
   absl::Status status = Begin(DiskCall::kTruncate, path);
   if (status.ok() && size > node.now.size() && size - node.now.size() > CapacityLeft()) {
     status = absl::ResourceExhaustedError("no space left: " + path);
+    ++refused_for_space_;
   }
   if (status.ok()) {
     node.now.Resize(size);

@@ -89,6 +89,7 @@ class MemoryDisk : public storage::Files {
 
   // Bytes of all files together; a write beyond it is cut short.
   void set_capacity(uint64_t bytes) { capacity_ = bytes; }
+  uint64_t refused_for_space() const { return refused_for_space_; }
   uint64_t bytes_used() const;
 
   // What could be lost now, in the order in which it was done.
@@ -173,6 +174,7 @@ class MemoryDisk : public storage::Files {
   DiskFault fault_ = DiskFault::kIoError;
   uint64_t faults_injected_ = 0;
   uint64_t capacity_ = UINT64_MAX;
+  uint64_t refused_for_space_ = 0;
 };
 
 }  // namespace regent::testing
