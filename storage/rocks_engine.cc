@@ -255,10 +255,11 @@ rocksdb::BlockBasedTableOptions TableOptions(std::shared_ptr<rocksdb::Cache> cac
 }
 
 rocksdb::Options MakeOptions(const RocksOptions& options) {
-  const uint64_t memtable_bytes = std::clamp<uint64_t>(options.memory_bytes / 8, 1 << 20, 64 << 20);
+  const uint64_t memtable_bytes = std::clamp<uint64_t>(options.memory_bytes / 8, 64 << 10, 64 << 20);
   const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(options.memory_bytes, /*num_shard_bits=*/4);
   rocksdb::Options result;
   if (options.unsafe_no_sync) result.env = NoSyncEnvironment();
+  if (options.environment != nullptr) result.env = options.environment;
   result.create_if_missing = true;
   result.paranoid_checks = true;
   result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 2, cache);
