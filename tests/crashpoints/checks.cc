@@ -80,6 +80,7 @@ class StateCheck {
       if (slice->events != nullptr) {
         read.insert(read.end(), slice->events->events.begin(), slice->events->events.end());
       }
+      if (slice->next.value <= next) break;  // the view ends early: what is missing is reported below
       next = slice->next.value;
     }
     auto event = read.begin();
@@ -141,7 +142,8 @@ uint64_t CheckLog(Life& life, const History& history, const Promised& promised, 
   const auto lost = [&](const std::string& what) { report(promised.log_names_lost ? "RK-63" : "RK-02", what); };
   const uint64_t base = recovered.base_index.value;
   const uint64_t last = recovered.last_index.value;
-  uint64_t through = std::min(last, base);  // what is released is in the store, and checked there
+  // What is released is in the store, and checked there.
+  uint64_t through = promised.resumed ? std::min(base, promised.index) : base;
   std::vector<raft::Entry> entries;
   if (last > base) {
     absl::StatusOr<std::vector<raft::Entry>> read = life.log().Read({base + 1}, kAllBytes);

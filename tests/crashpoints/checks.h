@@ -34,6 +34,7 @@ struct Promised {
   uint64_t term = 0;     // and knows this term
   int64_t revision = 1;  // clients have seen it
   bool log_names_lost = false;
+  bool resumed = false;  // a later life has written behind `index`, without content
 };
 
 // The log that `life` has opened holds the entries of the history up to some index, which is returned, and behind them

@@ -27,7 +27,7 @@ constexpr uint64_t kPrefillBytes = 8 << 10;
 constexpr uint64_t kReserveBytes = 4 << 10;
 constexpr int64_t kQuotaBytes = 400 << 10;
 constexpr size_t kChunkBytes = 4 << 10;
-constexpr uint64_t kRocksStepOneIn = 3;
+constexpr uint64_t kRocksStepOneIn = 5;
 constexpr uint64_t kTasksUntilReadyMax = 20'000;
 
 }  // namespace

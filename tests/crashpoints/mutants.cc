@@ -103,7 +103,7 @@ const std::vector<MutantFacts>& AllMutants() {
       {Mutant::kRollUnsynced, "roll-unsynced", "RK-63"},
       {Mutant::kOpenUnsynced, "open-unsynced", "kill"},
       {Mutant::kReleaseUnflushedLog, "release-unflushed-log", "start"},
-      {Mutant::kTablesUnsynced, "tables-unsynced", "RK-68"},
+      {Mutant::kTablesUnsynced, "tables-unsynced", ""},
       {Mutant::kManifestUnsynced, "manifest-unsynced", ""},
       {Mutant::kStoreFolderUnsynced, "store-folder-unsynced", ""},
       {Mutant::kAppliedBeforeData, "applied-before-data", "RK-01"},

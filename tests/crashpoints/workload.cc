@@ -36,7 +36,7 @@ void Workload::Start() {
 
 // Mostly soon; sometimes late enough for the log's mark and the store's own flush.
 void Workload::Next() {
-  const auto thought = Draw(40) == 0 ? 100ms : Draw(4) == 0 ? std::chrono::milliseconds(Draw(25)) : 0ms;
+  const auto thought = Draw(60) == 0 ? 2500ms : Draw(30) == 0 ? 100ms : Draw(4) == 0 ? std::chrono::milliseconds(Draw(25)) : 0ms;
   loop_->PostAfter(thought, [this] {
     if (begun_ < operations_) Begin();
   });
@@ -116,7 +116,7 @@ api::LeaseId Workload::RandomLease() { return leases_.empty() ? api::LeaseId{} :
 
 void Workload::Put() {
   const uint64_t kind = Draw(20);
-  const size_t bytes = kind == 0 ? 3000 : kind < 6 ? 300 + Draw(1200) : Draw(300);
+  const size_t bytes = kind == 0 ? 3000 : kind < 8 ? 300 + Draw(1200) : Draw(300);
   AskPut({.key = RandomKey(), .value = NewValue(bytes), .lease = Draw(4) == 0 ? RandomLease() : api::LeaseId{}});
 }
 
