@@ -18,14 +18,14 @@ using testing::UnsyncedPiece;
 namespace {
 
 constexpr int kLives = 2;
-constexpr size_t kCallsDense = 6, kCallsQuiet = 1;  // unsynced calls that are lost or kept one by one
+constexpr size_t kCallsDense = 8, kCallsQuiet = 1;  // unsynced calls that are lost or kept one by one
 constexpr char kLogFolder[] = "/data/member/wal";
 
 bool All(const UnsyncedPiece&) { return true; }
 bool None(const UnsyncedPiece&) { return false; }
 
 bool Dense(const Activity& activity) {
-  return activity.flush || activity.compaction || activity.purge || activity.roll || activity.release || activity.chunk;
+  return activity.flush || activity.compaction || activity.purge || activity.release || activity.chunk;
 }
 
 }  // namespace
@@ -105,7 +105,8 @@ void Episode::RunLife() {
     workload_ = std::make_unique<Workload>(*life_, history_, random_(), options_.operations, counters_.work);
     workload_->Start();
     while (!workload_->finished() && !Stopped()) life_->Step();
-    if (!Stopped()) life_->RunFor(200ms);
+    // Short leases run out.
+    if (!Stopped()) life_->RunFor(OneIn(2) ? 2600ms : 200ms);
     resumed_ = PromisedNow();
   } else {
     Found("start", "the recorded life does not start: " + status.ToString());
@@ -134,6 +135,7 @@ Promised Episode::PromisedNow() const {
 void Episode::Found(const std::string& mark, const std::string& what) {
   auto& [count, first] = findings_.by_mark[mark];
   if (count++ == 0) first = absl::StrCat("seed ", options_.seed, ", call ", calls_, ": ", what);
+  if (options_.on_stop && mark == options_.stop_at) options_.on_stop();
 }
 
 LifeOptions Episode::NextLife() {
@@ -155,7 +157,7 @@ void Episode::OnCall(const Activity& activity) {
   Crash(All);
   if (unsynced.empty()) return;
   Crash(None);
-  if (OneIn(dense ? 4 : 8)) KillThenCrash();
+  if (OneIn(dense ? 4 : 10)) KillThenCrash();
   std::vector<uint64_t> calls(unsynced.begin(), unsynced.end());
   // The newest call, and others by lot.
   for (size_t i = calls.size() - 1; i > 0; --i) std::swap(calls[i - 1], calls[Draw(i)]);
@@ -166,7 +168,7 @@ void Episode::OnCall(const Activity& activity) {
     Crash([call](const UnsyncedPiece& piece) { return piece.call < call; });
     if (dense) Crash([call](const UnsyncedPiece& piece) { return piece.call == call; });
   }
-  for (const uint64_t percent : dense ? std::vector<uint64_t>{10, 50, 90} : std::vector<uint64_t>{50}) {
+  for (const uint64_t percent : dense ? std::vector<uint64_t>{10, 30, 50, 70, 90} : std::vector<uint64_t>{50}) {
     Crash([&](const UnsyncedPiece&) { return Draw(100) < percent; });
   }
   // All but the first sector of each write, which holds its header.
@@ -185,7 +187,7 @@ void Episode::Crash(const Survives& survives) {
   });
   if (!hashes_.insert(after->Hash()).second) return;
   Count(activity_);
-  if (OneIn(10)) CrashAgain(*after, promised);
+  if (OneIn(Dense(activity_) ? 8 : 25)) CrashAgain(*after, promised);
   Recover(after, promised, true);
 }
 
@@ -198,7 +200,7 @@ void Episode::Count(const Activity& activity) {
   counters_.roll += activity.roll ? 1 : 0;
   counters_.release += activity.release ? 1 : 0;
   counters_.chunk += activity.chunk ? 1 : 0;
-  counters_.quiet += Dense(activity) ? 0 : 1;
+  counters_.quiet += Dense(activity) || activity.roll ? 0 : 1;
   counters_.before_first_start += life_->opened() || resumed_.index > 0 ? 0 : 1;
 }
 

@@ -42,6 +42,7 @@ struct EpisodeOptions {
   uint64_t operations = 60;
   Mutant mutant = Mutant::kNone;
   std::string stop_at;                 // the mark of a finding that ends the episode; empty: any
+  std::function<void()> on_stop;       // at once when there is a finding of that mark: a CHECK may come next
   uint64_t distinct_max = UINT64_MAX;  // of all episodes together
 };
 

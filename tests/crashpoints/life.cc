@@ -28,6 +28,7 @@ constexpr uint64_t kReserveBytes = 4 << 10;
 constexpr int64_t kQuotaBytes = 400 << 10;
 constexpr size_t kChunkBytes = 4 << 10;
 constexpr uint64_t kRocksStepOneIn = 5;
+constexpr uint64_t kFlushInEntryOneIn = 12;
 constexpr uint64_t kTasksUntilReadyMax = 20'000;
 
 }  // namespace
@@ -57,14 +58,17 @@ class Life::Engine final : public storage::Engine {
     const bool events_last = !batch.empty() && batch.at(batch.count() - 1).row.starts_with(storage::kEventRows);
     if (batch.empty()) return;
     life_.activity_.chunk = events_last;
+    // The node's own flush may come at any moment, in the middle of a large entry too.
+    if (events_last && life_.OneIn(kFlushInEntryOneIn)) CHECK_EQ(FlushBeside([] {}), absl::OkStatus());
     const uint64_t steps = life_.random_() % (events_last ? 4 : 2);
     for (uint64_t i = 0; i < steps && rocks.busy(); ++i) life_.StepRocks();
   }
 
+  // The node goes on beside it, as it does in production.
   absl::Status Flush() override {
-    absl::Status status;
-    life_.rocks_->RunBeside([&] { status = engine_->Flush(); }, [&] { life_.AfterRocksStep(); });
-    return status;
+    return FlushBeside([this] {
+      if (life_.OneIn(2)) life_.scheduler_.Step(life_.scheduler_.now());
+    });
   }
 
   std::optional<std::string> GetPersisted(std::string_view row) const override { return engine_->GetPersisted(row); }
@@ -76,6 +80,16 @@ class Life::Engine final : public storage::Engine {
   uint64_t generation() const override { return engine_->generation(); }
 
  private:
+  absl::Status FlushBeside(const std::function<void()>& meanwhile) {
+    absl::Status status;
+    life_.rocks_->RunBeside([&] { status = engine_->Flush(); },
+                            [&] {
+                              life_.AfterRocksStep();
+                              meanwhile();
+                            });
+    return status;
+  }
+
   Life& life_;
   const std::shared_ptr<storage::Engine> engine_;
   uint64_t bytes_since_idle_ = 0;
@@ -268,8 +282,8 @@ server::NodeOptions Life::MakeNodeOptions() {
   options.cluster_id = storage_->facts.identity.cluster_id;
   options.member_id = storage_->facts.identity.node_id;
   options.quota_bytes = kQuotaBytes;
-  options.flush_check_interval = 20ms;
-  options.flush_interval = 80ms;
+  options.flush_check_interval = 10ms;
+  options.flush_interval = 30ms;
   options.purge_events_max = 24;
   options.mutants.acknowledge_before_persisted = options_.mutant == Mutant::kAcknowledgeBeforePersisted;
   options.mutants.release_unflushed_log = options_.mutant == Mutant::kReleaseUnflushedLog;

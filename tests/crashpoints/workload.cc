@@ -36,7 +36,7 @@ void Workload::Start() {
 
 // Mostly soon; sometimes late enough for the log's mark and the store's own flush.
 void Workload::Next() {
-  const auto thought = Draw(60) == 0 ? 2500ms : Draw(30) == 0 ? 100ms : Draw(4) == 0 ? std::chrono::milliseconds(Draw(25)) : 0ms;
+  const auto thought = Draw(30) == 0 ? 100ms : Draw(4) == 0 ? std::chrono::milliseconds(Draw(25)) : 0ms;
   loop_->PostAfter(thought, [this] {
     if (begun_ < operations_) Begin();
   });
