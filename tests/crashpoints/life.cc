@@ -170,6 +170,12 @@ class Life::Machine final : public storage::StateMachine {
   storage::ApplyOutcome Apply(std::span<const raft::Entry> turn, const storage::WantsPrevious& wants) override {
     storage::ApplyOutcome outcome = machine_->Apply(turn, wants);
     if (outcome.compacted) life_.activity_.purge = true;
+    if (life_.options_.mutant == Mutant::kAnswerOneAhead) {
+      for (storage::Answer& answer : outcome.answers) {
+        if (!answer.result.ok()) continue;
+        if (auto* put = std::get_if<api::PutResult>(&*answer.result)) ++put->revision.value;
+      }
+    }
     return outcome;
   }
   raft::Index applied() const override { return machine_->applied(); }

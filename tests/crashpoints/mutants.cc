@@ -113,6 +113,9 @@ const std::vector<MutantFacts>& AllMutants() {
       {Mutant::kRevisionFromRows, "revision-from-rows", "RK-09"},
       {Mutant::kPurgeTakesDeletes, "purge-takes-deletes", "RK-11"},
       {Mutant::kBatchTorn, "batch-torn", "RK-68"},
+      {Mutant::kAnswerOneAhead, "answer-one-ahead", "answer"},
+      {Mutant::kAnswerOneAhead, "first-answer-one-ahead", "write"},
+      {Mutant::kLogUnsynced, "second-log-unsynced", "second"},
   };
   return all;
 }

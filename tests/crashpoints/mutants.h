@@ -32,6 +32,7 @@ enum class Mutant : uint8_t {
   kRevisionFromRows,
   kPurgeTakesDeletes,
   kBatchTorn,
+  kAnswerOneAhead,
 };
 
 struct MutantFacts {
