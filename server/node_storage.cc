@@ -10,12 +10,11 @@
 #include "server/config/validate.h"
 #include "server/runtime/clock.h"
 #include "server/runtime/json_log.h"
+#include "storage/posix_files.h"
 #include "storage/rocks_engine.h"
 
 namespace regent::server {
 namespace {
-
-constexpr uint64_t kReserveBytes = 16 << 20;
 
 // The ids of a node that is bootstrapped alone.
 storage::NodeFacts Bootstrap(const Settings& settings) {
@@ -33,8 +32,7 @@ void LogFindings(const storage::RecoveredLog& recovered) {
   }
 }
 
-storage::LogOptions MakeLogOptions(NodeStorage& opened, uint64_t seed, Metrics& metrics) {
-  storage::LogOptions options;
+storage::LogOptions MakeLogOptions(storage::LogOptions options, NodeStorage& opened, uint64_t seed, Metrics& metrics) {
   options.seed = seed;
   options.now = SteadyNow;
   options.on_write = [&metrics](std::chrono::steady_clock::duration took) {
@@ -64,17 +62,29 @@ std::string DataDirectory(const Settings& settings) {
   return settings.data_dir.empty() ? settings.name + ".etcd" : settings.data_dir;
 }
 
-absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& settings, int64_t quota_bytes,
-                                                             uint64_t seed, Metrics& metrics) {
-  const storage::Syncs syncs = settings.unsafe_no_fsync ? storage::Syncs::kSkippedUnsafely : storage::Syncs::kDone;
+StorageParts MakeStorageParts(const Settings& settings, int64_t quota_bytes) {
   if (settings.unsafe_no_fsync) {
     LOG(WARNING)
         << "--unsafe-no-fsync: NOTHING IS SYNCED TO THE DISK; a crash of the machine loses acknowledged writes "
            "or the whole store; use it for tests alone";
   }
-  auto opened = std::make_unique<NodeStorage>(syncs);
-  REGENT_ASSIGN_OR_RETURN(opened->folder, storage::DataFolder::Open(opened->files, {.data_dir = DataDirectory(settings),
-                                                                                    .wal_dir = settings.wal_dir}));
+  const storage::Syncs syncs = settings.unsafe_no_fsync ? storage::Syncs::kSkippedUnsafely : storage::Syncs::kDone;
+  return {.files = std::make_shared<storage::PosixFiles>(syncs),
+          .open_engine =
+              [unsafe = settings.unsafe_no_fsync](const std::string& directory) {
+                return storage::OpenRocksEngine(directory, 1, {.unsafe_no_sync = unsafe});
+              },
+          .state_machine = {.quota_bytes = quota_bytes},
+          .log = {}};
+}
+
+absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& settings, StorageParts parts,
+                                                             uint64_t seed, Metrics& metrics) {
+  auto opened = std::make_unique<NodeStorage>();
+  opened->files = std::move(parts.files);
+  storage::Files& files = *opened->files;
+  REGENT_ASSIGN_OR_RETURN(opened->folder, storage::DataFolder::Open(files, {.data_dir = DataDirectory(settings),
+                                                                            .wal_dir = settings.wal_dir}));
   storage::DataFolder& folder = *opened->folder;
   if (folder.complete()) {
     opened->facts = *folder.facts();
@@ -83,19 +93,16 @@ absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& set
     opened->facts = Bootstrap(settings);
     REGENT_RETURN_IF_ERROR(folder.Claim(opened->facts));
   }
-  opened->reserve = std::make_unique<storage::ReserveFile>(opened->files, folder.reserve_path(), kReserveBytes);
+  opened->reserve = std::make_unique<storage::ReserveFile>(files, folder.reserve_path(), parts.reserve_bytes);
   if (const absl::Status held = opened->reserve->Hold(); !held.ok()) {
     LOG(WARNING) << "the disk has too little room for the reserve" << Field("error", std::string(held.message()));
   }
-  REGENT_ASSIGN_OR_RETURN(opened->log,
-                          storage::LogStore::Open(opened->files, folder.wal_path(), opened->facts.identity,
-                                                  MakeLogOptions(*opened, seed, metrics), &opened->recovered));
+  storage::LogOptions log_options = MakeLogOptions(std::move(parts.log), *opened, seed, metrics);
+  REGENT_ASSIGN_OR_RETURN(opened->log, storage::LogStore::Open(files, folder.wal_path(), opened->facts.identity,
+                                                               std::move(log_options), &opened->recovered));
   LogFindings(opened->recovered);
-  REGENT_ASSIGN_OR_RETURN(
-      std::shared_ptr<storage::Engine> engine,
-      storage::OpenRocksEngine(folder.store_path(), 1, {.unsafe_no_sync = settings.unsafe_no_fsync}));
-  REGENT_ASSIGN_OR_RETURN(opened->state_machine,
-                          storage::StateMachine::Open(std::move(engine), {.quota_bytes = quota_bytes}));
+  REGENT_ASSIGN_OR_RETURN(std::shared_ptr<storage::Engine> engine, parts.open_engine(folder.store_path()));
+  REGENT_ASSIGN_OR_RETURN(opened->state_machine, storage::StateMachine::Open(std::move(engine), parts.state_machine));
   if (!folder.complete()) REGENT_RETURN_IF_ERROR(folder.Complete());
   return opened;
 }

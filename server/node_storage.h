@@ -3,6 +3,7 @@
 // Owner: the composition root makes it before any loop runs and destroys it after the last one has ended.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -10,17 +11,16 @@
 #include "server/config/settings.h"
 #include "server/runtime/metrics.h"
 #include "storage/data_folder.h"
+#include "storage/engine.h"
+#include "storage/files.h"
 #include "storage/log_store.h"
-#include "storage/posix_files.h"
 #include "storage/reserve_file.h"
 #include "storage/state_machine.h"
 
 namespace regent::server {
 
 struct NodeStorage {
-  explicit NodeStorage(storage::Syncs syncs) : files(syncs) {}
-
-  storage::PosixFiles files;
+  std::shared_ptr<storage::Files> files;
   std::unique_ptr<storage::DataFolder> folder;
   std::unique_ptr<storage::ReserveFile> reserve;
   storage::RecoveredLog recovered;
@@ -29,8 +29,20 @@ struct NodeStorage {
   storage::NodeFacts facts;  // ids: of the folder when it has some, else as bootstrapped
 };
 
+// The disk under a node, and the sizes of what lies on it.
+struct StorageParts {
+  std::shared_ptr<storage::Files> files;
+  std::function<absl::StatusOr<std::shared_ptr<storage::Engine>>(const std::string& directory)> open_engine;
+  storage::StateMachineOptions state_machine;
+  storage::LogOptions log;  // the seed, the clock and the callbacks are filled in
+  uint64_t reserve_bytes = 16 << 20;
+};
+
+// Production's: the system's files and RocksDB.
+StorageParts MakeStorageParts(const Settings& settings, int64_t quota_bytes);
+
 // Opens, or creates, everything in the settings' data folder. `seed` is chance for the log's new segments.
-absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& settings, int64_t quota_bytes,
+absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& settings, StorageParts parts,
                                                              uint64_t seed, Metrics& metrics);
 
 // The quota that the settings mean: negative for none. Says so in the log.

@@ -206,7 +206,8 @@ absl::Status ComposedServer::Open(const Settings& settings) {
 
 absl::Status ComposedServer::OpenNode(const Settings& settings) {
   const int64_t quota_bytes = QuotaBytes(settings);
-  REGENT_ASSIGN_OR_RETURN(storage_, OpenNodeStorage(settings, quota_bytes, DrawSeed(), metrics_));
+  REGENT_ASSIGN_OR_RETURN(storage_,
+                          OpenNodeStorage(settings, MakeStorageParts(settings, quota_bytes), DrawSeed(), metrics_));
   raft_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "raft", .any_thread_helps = true});
   log_loop_ =
       std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "log", .spin_max = std::chrono::microseconds(120)});

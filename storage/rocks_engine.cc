@@ -18,6 +18,7 @@
 #include "rocksdb/utilities/checkpoint.h"
 #include "rocksdb/write_buffer_manager.h"
 #include "storage/keys.h"
+#include "storage/rocks_manifest.h"
 
 namespace regent::storage {
 namespace {
@@ -255,10 +256,11 @@ rocksdb::BlockBasedTableOptions TableOptions(std::shared_ptr<rocksdb::Cache> cac
 }
 
 rocksdb::Options MakeOptions(const RocksOptions& options) {
-  const uint64_t memtable_bytes = std::clamp<uint64_t>(options.memory_bytes / 8, 1 << 20, 64 << 20);
+  const uint64_t memtable_bytes = std::clamp<uint64_t>(options.memory_bytes / 8, 64 << 10, 64 << 20);
   const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(options.memory_bytes, /*num_shard_bits=*/4);
   rocksdb::Options result;
   if (options.unsafe_no_sync) result.env = NoSyncEnvironment();
+  if (options.environment != nullptr) result.env = options.environment;
   result.create_if_missing = true;
   result.paranoid_checks = true;
   result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 2, cache);
@@ -290,12 +292,34 @@ rocksdb::Options MakeOptions(const RocksOptions& options) {
   return result;
 }
 
+// True when the MANIFEST had a bad end and now ends before it; see rocks_manifest.h.
+bool CutManifest(rocksdb::Env* environment, const std::string& directory) {
+  std::string name, manifest;
+  if (!rocksdb::ReadFileToString(environment, directory + "/CURRENT", &name).ok()) return false;
+  if (!name.empty() && name.back() == '\n') name.pop_back();
+  const std::string path = directory + "/" + name;
+  if (!rocksdb::ReadFileToString(environment, path, &manifest).ok()) return false;
+  const size_t readable = ReadableManifestBytes(manifest);
+  if (readable == 0 || readable == manifest.size()) return false;
+  LOG(WARNING) << path << " is bad at offset " << readable << " of " << manifest.size()
+               << ", as a loss of power leaves it: the store goes back to the state before that";
+  // A crash here leaves the one or the other; RocksDB removes files with this suffix.
+  const std::string beside = path + ".dbtmp";
+  rocksdb::Status status = rocksdb::WriteStringToFile(environment, rocksdb::Slice(manifest.data(), readable), beside,
+                                                      /*should_sync=*/true);
+  if (status.ok()) status = environment->RenameFile(beside, path);
+  LOG_IF(ERROR, !status.ok()) << "the bad end of " << path << " stays: " << status.ToString();
+  return status.ok();
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Engine>> OpenRocksEngine(const std::string& directory, uint64_t generation,
                                                         const RocksOptions& options) {
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(MakeOptions(options), directory, &db);
+  const rocksdb::Options made = MakeOptions(options);
+  rocksdb::Status status = rocksdb::DB::Open(made, directory, &db);
+  if (status.IsCorruption() && CutManifest(made.env, directory)) status = rocksdb::DB::Open(made, directory, &db);
   if (!status.ok()) return absl::DataLossError("the store in " + directory + " cannot be opened: " + status.ToString());
   return std::make_shared<RocksEngine>(std::unique_ptr<rocksdb::DB>(db), generation);
 }

@@ -9,14 +9,20 @@
 #include "absl/status/statusor.h"
 #include "storage/engine.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace regent::storage {
 
 struct RocksOptions {
-  uint64_t memory_bytes = 256 << 20;  // block cache, and memtables inside it
+  uint64_t memory_bytes = 256 << 20;  // block cache, and memtables inside it: an eighth for each, 64 KiB at least
   // At most, of flushes and compactions together, which take no more than they need: the log's sync shares the disk.
   uint64_t flush_bytes_per_second = 128 << 20;
   uint32_t background_threads = 2;
   bool unsafe_no_sync = false;  // no file of the store is ever synced: for tests whose data nobody will miss
+  // Files and threads: the system's unless a test brings its own, which must outlive the engine.
+  rocksdb::Env* environment = nullptr;
 };
 
 // Creates the store when `directory` (whose parent exists) is empty. `generation` tells it from the ones before it.

@@ -1,7 +1,7 @@
 #include "storage/rocks_manifest.h"
 
-#include <algorithm>
-#include <string_view>
+#include <cstdint>
+#include <memory>
 
 #include "api/contract/status_macros.h"
 #include "storage/crc32c.h"
@@ -10,36 +10,66 @@
 namespace regent::storage {
 namespace {
 
-constexpr size_t kBlockBytes = 32768;
+constexpr size_t kBlockBytes = 32 << 10;
 constexpr size_t kHeaderBytes = 7;
-constexpr uint8_t kLastType = 4;
+
+enum FragmentType : uint8_t { kFull = 1, kFirst = 2, kMiddle = 3, kLast = 4 };
 
 uint32_t Masked(uint32_t crc) { return (crc >> 15 | crc << 17) + 0xa282ead8u; }
 
-enum class RecordState { kGood, kDamaged, kCutOff };
+enum class State : uint8_t { kGood, kDamaged, kCutOff };
 
-struct Record {
-  RecordState state = RecordState::kDamaged;
+struct Fragment {
+  State state = State::kDamaged;
   size_t bytes = 0;  // with its header
+  uint8_t type = 0;
 };
 
-// The record at `at`, which has room for a header in its block.
-Record Examine(std::string_view file, size_t at) {
-  if (file.size() - at < kHeaderBytes) return {.state = RecordState::kCutOff};
+// The fragment at `at`, which has room for a header in its block.
+Fragment Examine(std::string_view file, size_t at) {
+  if (file.size() - at < kHeaderBytes) return {.state = State::kCutOff};
   const char* header = file.data() + at;
-  const size_t payload = static_cast<unsigned char>(header[4]) | static_cast<unsigned char>(header[5]) << 8;
+  const size_t length = static_cast<unsigned char>(header[4]) | static_cast<unsigned char>(header[5]) << 8;
   const auto type = static_cast<uint8_t>(header[6]);
-  if (at % kBlockBytes + kHeaderBytes + payload > kBlockBytes) return {.state = RecordState::kDamaged};
-  if (at + kHeaderBytes + payload > file.size()) return {.state = RecordState::kCutOff};
-  if (type == 0 || type > kLastType) return {.state = RecordState::kDamaged};
-  const uint32_t crc = Masked(Crc32c(file.substr(at + 6, 1 + payload)));
-  if (crc != GetU32(header)) return {.state = RecordState::kDamaged};
-  return {.state = RecordState::kGood, .bytes = kHeaderBytes + payload};
+  if (at % kBlockBytes + kHeaderBytes + length > kBlockBytes) return {.state = State::kDamaged};
+  if (at + kHeaderBytes + length > file.size()) return {.state = State::kCutOff};
+  if (type < kFull || type > kLast) return {.state = State::kDamaged};
+  const uint32_t crc = Masked(Crc32c(file.substr(at + kHeaderBytes - 1, 1 + length)));
+  if (crc != GetU32(header)) return {.state = State::kDamaged};
+  return {.state = State::kGood, .bytes = kHeaderBytes + length, .type = type};
+}
+
+struct Scan {
+  size_t readable = 0;  // through the last whole record
+  size_t stopped_at = 0;
+  State state = State::kGood;  // of what is there; good: the end of the file
+};
+
+Scan ScanRecords(std::string_view file) {
+  Scan scan;
+  bool inside = false;  // a record, behind its first fragment
+  for (size_t& at = scan.stopped_at; at < file.size();) {
+    if (kBlockBytes - at % kBlockBytes < kHeaderBytes) {
+      at += kBlockBytes - at % kBlockBytes;
+      continue;
+    }
+    const Fragment fragment = Examine(file, at);
+    scan.state = fragment.state;
+    if (fragment.state == State::kGood && inside != (fragment.type == kMiddle || fragment.type == kLast)) {
+      scan.state = State::kDamaged;
+    }
+    if (scan.state != State::kGood) return scan;
+    at += fragment.bytes;
+    inside = fragment.type == kFirst || fragment.type == kMiddle;
+    if (!inside) scan.readable = at;
+  }
+  if (inside) scan.state = State::kCutOff;
+  return scan;
 }
 
 bool AnyGoodBehind(std::string_view file, size_t at) {
   for (++at; at + kHeaderBytes <= file.size(); ++at) {
-    if (at % kBlockBytes + kHeaderBytes <= kBlockBytes && Examine(file, at).state == RecordState::kGood) return true;
+    if (at % kBlockBytes + kHeaderBytes <= kBlockBytes && Examine(file, at).state == State::kGood) return true;
   }
   return false;
 }
@@ -55,6 +85,8 @@ absl::StatusOr<std::string> ReadWhole(Files& files, const std::string& path) {
 
 }  // namespace
 
+size_t ReadableManifestBytes(std::string_view manifest) { return ScanRecords(manifest).readable; }
+
 absl::StatusOr<std::optional<std::string>> CheckManifest(Files& files, const std::string& store) {
   REGENT_ASSIGN_OR_RETURN(std::string name, ReadWhole(files, store + "/CURRENT"));
   if (!name.starts_with("MANIFEST-") || !name.ends_with('\n')) {
@@ -67,24 +99,15 @@ absl::StatusOr<std::optional<std::string>> CheckManifest(Files& files, const std
     return absl::DataLossError(store + "/CURRENT is damaged at offset 0, or " + path + " is missing");
   }
   if (!file.ok()) return file.status();
-  for (size_t at = 0; at < file->size();) {
-    if (kBlockBytes - at % kBlockBytes < kHeaderBytes) {
-      at += kBlockBytes - at % kBlockBytes;
-      continue;
-    }
-    const Record record = Examine(*file, at);
-    if (record.state == RecordState::kGood) {
-      at += record.bytes;
-      continue;
-    }
-    if (file->find_first_not_of('\0', at) == std::string::npos) break;
-    const std::string place = path + " at offset " + std::to_string(at);
-    if (record.state == RecordState::kDamaged || AnyGoodBehind(*file, at)) {
-      return absl::DataLossError(place + ": the record there is damaged");
-    }
-    return place + ": a record that a crash cut off";
+  const Scan scan = ScanRecords(*file);
+  if (scan.state == State::kGood || file->find_first_not_of('\0', scan.stopped_at) == std::string::npos) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  const std::string place = path + " at offset " + std::to_string(scan.stopped_at);
+  if (scan.state == State::kDamaged || AnyGoodBehind(*file, scan.stopped_at)) {
+    return absl::DataLossError(place + ": the record there is damaged");
+  }
+  return place + ": a record that a crash cut off";
 }
 
 }  // namespace regent::storage
