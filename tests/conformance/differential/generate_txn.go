@@ -107,7 +107,7 @@ func (g *generator) compare() *pb.Compare {
 }
 
 // deletesFromKey says whether a delete without an end is in the transaction. etcd does not see what it overlaps: a put of
-// what it has deleted passes, and etcd's process ends, at once or behind a compaction (difference 8).
+// what it has deleted passes, and etcd's process ends, at once or behind a compaction (difference 7).
 func deletesFromKey(t *pb.TxnRequest) bool {
 	for _, op := range allOps(t) {
 		if string(op.GetRequestDeleteRange().GetRangeEnd()) == "\x00" || deletesFromKey(op.GetRequestTxn()) {

@@ -50,7 +50,7 @@ type streamPair struct {
 	past  [2][]*pb.WatchResponse // of the streams before a resumption
 	all   []*watch               // in the order of their creation
 	live  map[int64]*watch
-	// deaf: a compaction has cancelled a watch. From then on etcd reports no progress on the stream (difference 7).
+	// deaf: a compaction has cancelled a watch. From then on etcd reports no progress on the stream (difference 6).
 	deaf bool
 	// seen: up to this revision both sides have sent everything.
 	seen int64

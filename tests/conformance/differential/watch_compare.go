@@ -120,7 +120,7 @@ func (t *transcript) takeEvents(w *watchTranscript, exact bool, response *pb.Wat
 		response.Header.Revision = 0
 	}
 	last := w.responses[len(w.responses)-1]
-	if len(last.Events) > 0 && last.Header.Revision == response.Header.Revision {
+	if len(last.Events) > 0 && proto.Equal(last.Header, response.Header) {
 		last.Events = append(last.Events, response.Events...)
 		return
 	}
@@ -142,9 +142,6 @@ func compareStreams(all []*watch, exact bool, got, want []*pb.WatchResponse) []s
 		name := fmt.Sprintf("watch %d", left.watches[i].id)
 		if i < len(all) {
 			name += fmt.Sprintf(" {%v}", all[i].request)
-			if !all[i].request.PrevKv {
-				forgetUnaskedPrevious(right.watches[i].responses)
-			}
 		}
 		problems = append(problems, diffResponses(name, left.watches[i].responses, right.watches[i].responses)...)
 	}
