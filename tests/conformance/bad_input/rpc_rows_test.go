@@ -105,7 +105,7 @@ func TestCallsThatAreNone(t *testing.T) {
 		calls("no te", callTo(rangePath, field("te", "")), goodRange, "grpc 0"),
 		calls("a time-out that is none", callTo(rangePath, field("grpc-timeout", "soon")), goodRange, `http 400 grpc 13 malformed grpc-timeout: "soon"`, `http 400 grpc 13 malformed grpc-timeout: strconv.ParseUint: parsing "soo": invalid synt…`),
 		calls("a time-out of no unit", callTo(rangePath, field("grpc-timeout", "100")), goodRange, `http 400 grpc 13 malformed grpc-timeout: "100"`, `http 400 grpc 13 malformed grpc-timeout: transport: timeout unit is not recognized: "10…`),
-		calls("a time-out that is over", callTo(rangePath, field("grpc-timeout", "0n")), goodRange, "grpc 0", "grpc 4 context deadline exceeded"),
+		calls("a time-out that is over", callTo(rangePath, field("grpc-timeout", "0n")), goodRange, "grpc 4 context deadline exceeded"),
 		calls("a time-out of nine digits", callTo(rangePath, field("grpc-timeout", "123456789S")), goodRange, `http 400 grpc 13 malformed grpc-timeout: "123456789S"`, `http 400 grpc 13 malformed grpc-timeout: transport: timeout string is too long: "123456…`),
 		calls("binary metadata that is none", callTo(rangePath, field("x-bin", "***")), goodRange, "grpc 0", `http 400 grpc 13 malformed binary metadata "***" in header "x-bin": illegal base64 data…`),
 		calls("a version that is not UTF-8", callTo(rangePath, field("client-api-version", "\xff")), goodRange, "grpc 3 etcdserver: invalid client api version"),

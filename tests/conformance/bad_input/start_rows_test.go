@@ -204,7 +204,8 @@ func start(t *testing.T, r startRow, program string, exact bool) {
 	case <-time.After(endsWithin):
 		t.Fatalf("%s serves, or does not end", program)
 	}
-	text := strings.ReplaceAll(process.Tail(), `\"`, `"`)
+	output, _ := os.ReadFile(process.Log)
+	text := strings.ReplaceAll(string(output), `\"`, `"`)
 	if code := process.ExitCode(); code != r.code {
 		t.Errorf("%s ends with %d, not with %d\n%s", program, code, r.code, text)
 	}
