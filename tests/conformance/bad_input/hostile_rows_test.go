@@ -109,7 +109,9 @@ func TestClientsThatMeanHarm(t *testing.T) {
 	}
 	const stopped = "goaway ENHANCE_YOUR_CALM | goaway PROTOCOL_ERROR | goaway INTERNAL_ERROR | goaway NO_ERROR | closed"
 	run(t, []row{
-		hostile("100000 PINGs", flood(100000, func(p *peer, i int) error { return p.framer.WritePing(false, [8]byte{byte(i)}) }), "goaway ENHANCE_YOUR_CALM | closed"),
+		hostile("100000 PINGs", flood(100000, func(p *peer, i int) error {
+			return p.framer.WritePing(false, [8]byte{byte(i)})
+		}), "goaway ENHANCE_YOUR_CALM | closed"),
 		hostile("100000 SETTINGS", flood(100000, func(p *peer, _ int) error { return p.framer.WriteSettings() }), stopped+" | taken"),
 		hostile("100000 streams, reset at once", flood(100000, func(p *peer, i int) error {
 			if err := headers(p, i, open); err != nil {
@@ -147,7 +149,8 @@ func TestClientsThatMeanHarm(t *testing.T) {
 		hostile("1000 connections with a preface alone", waits(1000, http2.ClientPreface), "stands"),
 		hostile("1000 connections with half a preface", waits(1000, "PRI * HT"), "stands"),
 		hostile("500 connections with half a frame", waits(500, http2.ClientPreface+"\x00\x40\x00\x00\x00\x00"), "stands"),
-		hostile("500 connections with half an HTTP request", waits(500, "POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{"), "stands"),
+		hostile("500 connections with half an HTTP request", waits(500,
+			"POST /v3/kv/put HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n{"), "stands"),
 		hostile("a byte at a time", slowly, "stands"),
 		hostile("a client that reads nothing", unread, "stands"),
 		hostile("a watch that nobody reads", unreadWatch, "stands"),

@@ -66,7 +66,7 @@ func (p *place) use(t *testing.T, program string) {
 func (p *place) await(t *testing.T, process *server.Process) {
 	t.Helper()
 	for end := time.Now().Add(endsWithin); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if connection, err := net.Dial("tcp", fmt.Sprintf("%s:%d", p.host, p.ports[0])); err == nil {
+		if connection, err := net.Dial("tcp", net.JoinHostPort(p.host, fmt.Sprint(p.ports[0]))); err == nil {
 			connection.Close()
 			return
 		}
@@ -137,7 +137,7 @@ var startRows = []startRow{
 	{"a configuration file that is not there", flag("--config-file=/no/such/file"), 1, "open /no/such/file: no such file or directory"},
 	{"times that do not fit together", flag("--election-timeout=100"), 1, "should be at least as 5 times as"},
 	{"a port in use", func(t *testing.T, p *place) {
-		listener, err := net.Listen("tcp", fmt.Sprintf("%s:%d", p.host, p.ports[0]))
+		listener, err := net.Listen("tcp", net.JoinHostPort(p.host, fmt.Sprint(p.ports[0])))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,8 +150,10 @@ var startRows = []startRow{
 
 // The rows below are about what is Regent's own: etcd cannot be asked.
 var folderRows = []startRow{
-	{"files of somebody else", func(t *testing.T, p *place) { write(t, p.data("member", "letter.txt"), "Dear") }, 1, "holds files that are not Regent's"},
-	{"the folder of an etcd", func(t *testing.T, p *place) { p.use(t, server.Tool(t, "etcd")) }, 1, "holds the data of an etcd server, which Regent does not open in place"},
+	{"files of somebody else", func(t *testing.T, p *place) { write(t, p.data("member", "letter.txt"), "Dear") }, 1,
+		"holds files that are not Regent's"},
+	{"the folder of an etcd", func(t *testing.T, p *place) { p.use(t, server.Tool(t, "etcd")) }, 1,
+		"holds the data of an etcd server, which Regent does not open in place"},
 	{"a folder that another process uses", func(t *testing.T, p *place) {
 		process := p.launch(t, server.Binary(), p.arguments()...)
 		p.await(t, process)
