@@ -169,6 +169,14 @@ var folderRows = []startRow{
 	{"a bit of the identity", edit("identity", flipped(30)), 1, "identity"},
 	{"an empty identity", edit("identity", func(string) string { return "" }), 1, "identity"},
 	{"an identity that is cut off", edit("identity", func(text string) string { return text[:len(text)/2] }), 1, "identity"},
+	{"an identity that cannot be read", used(func(t *testing.T, p *place) {
+		if err := os.Rename(p.data("member", "identity"), p.data("moved")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(p.data("member", "identity"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}), 1, "identity"},
 	{"no identity", gone("identity"), 1, "which says by whom, is missing"},
 	{"a bit of the pointer to the store", edit("store-current", flipped(8)), 1, "store-current"},
 	{"no pointer to the store", gone("store-current"), 1, "which says which store counts, is missing"},
