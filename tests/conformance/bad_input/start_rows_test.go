@@ -188,11 +188,11 @@ func TestStartsThatCannotBe(t *testing.T) {
 	for _, r := range startRows {
 		t.Run(r.input, func(t *testing.T) {
 			t.Parallel()
-			start(t, r, server.Binary(), isRegent())
+			start(t, r, server.Binary(), server.IsRegent())
 			start(t, r, server.Tool(t, "etcd"), false)
 		})
 	}
-	if !isRegent() {
+	if !server.IsRegent() {
 		return
 	}
 	for _, r := range folderRows {

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		required = append(required, method)
 	}
 	code := counters.Main(m, required...)
-	if !onlySome() && !everyDifferenceMet() {
+	if !onlySome() && server.IsRegent() && !everyDifferenceMet() {
 		code = 1
 	}
 	server.EndShared()

@@ -292,7 +292,7 @@ func TestAStreamGoesOnAfterACompactionHasCancelledAWatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !answered[tested] {
+	if !answered[tested] && server.IsRegent() {
 		t.Error("no progress")
 	}
 	if !answered[etcd] {
@@ -311,9 +311,9 @@ func TestAPutBehindADeleteWithoutAnEndDoesNotEndTheServer(t *testing.T) {
 			compact(3), put("a", "1"), everything()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			reference := server.StartEtcd(t, flags...)
+			servers := [2]*server.Server{tested: server.Start(t, flags...), etcd: server.StartEtcd(t, flags...)}
 			connections := [2]*grpc.ClientConn{}
-			for side, s := range []*server.Server{server.Start(t, flags...), reference} {
+			for side, s := range servers {
 				connection, err := dial(s.Endpoint)
 				if err != nil {
 					t.Fatal(err)
@@ -324,22 +324,27 @@ func TestAPutBehindADeleteWithoutAnEndDoesNotEndTheServer(t *testing.T) {
 					t.Fatal(a.err)
 				}
 			}
+			if !server.IsRegent() {
+				servers[tested].MayHaveEnded()
+			} else {
+				survives(t, connections[tested], append(requests, read("b"), everything()))
+			}
 			for _, r := range requests {
-				if a := send(connections[tested], r); status.Code(a.err) == codes.Unavailable {
-					t.Errorf("%v: %v", r, a.err)
+				if status.Code(send(connections[etcd], r).err) == codes.Unavailable {
+					endsEtcd.met.Add(1)
+					servers[etcd].MayHaveEnded()
+					return
 				}
 			}
-			if a := send(connections[tested], read("b")); a.err != nil || len(a.messages[0].(*pb.RangeResponse).Kvs) > 1 {
-				t.Errorf("afterwards: %v", describe(a))
-			}
-			ended := false
-			for _, r := range requests {
-				ended = ended || status.Code(send(connections[etcd], r).err) == codes.Unavailable
-			}
-			if ended {
-				endsEtcd.met.Add(1)
-				reference.MayHaveEnded()
-			}
 		})
+	}
+}
+
+func survives(t *testing.T, connection *grpc.ClientConn, requests []request) {
+	t.Helper()
+	for _, r := range requests {
+		if a := send(connection, r); a.err != nil {
+			t.Errorf("%v: %v", r, a.err)
+		}
 	}
 }
