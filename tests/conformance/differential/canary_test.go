@@ -91,7 +91,7 @@ type streamMutant struct {
 }
 
 func streamMutants(s recordedStream) []streamMutant {
-	const looked = 12 // responses of a stream; the canaries are thousands as it is
+	const looked = 8 // responses of a stream; the canaries are thousands as it is
 	var all []streamMutant
 	add := func(what string, i int, with ...*pb.WatchResponse) {
 		responses := append(append([]*pb.WatchResponse{}, s.responses[:i]...), with...)

@@ -7,6 +7,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"regent/tests/conformance/counters"
 )
@@ -74,15 +75,25 @@ func (d *dialogue) judge(r request, got, want answer) error {
 	}
 	problems := compareAnswers(r, got, want)
 	if len(problems) == 0 {
-		if list := d.samples[r.method]; len(list) < 12 || d.requests%37 == 0 && len(list) < 40 {
-			d.samples[r.method] = append(list, sample{r, want})
-		}
+		d.keep(r, want)
 		return nil
 	}
 	if explain(r, got, want) != nil {
 		return nil
 	}
 	return fmt.Errorf("\n  %s\n  answer %v\n  etcd   %v", join(problems), describe(got), describe(want))
+}
+
+// keep takes the first answers of each method as samples, and some later ones. Large ones would make the canaries slow.
+func (d *dialogue) keep(r request, a answer) {
+	const first, most, every, bytesMax = 5, 12, 37, 1000
+	size := 0
+	for _, message := range a.messages {
+		size += proto.Size(message)
+	}
+	if list := d.samples[r.method]; size <= bytesMax && (len(list) < first || d.requests%every == 0 && len(list) < most) {
+		d.samples[r.method] = append(list, sample{r, a})
+	}
 }
 
 func describe(a answer) string {
