@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 		"watch streams", "watch streams compared", "watch streams compared with the revisions in their headers", "watches",
 		"watches cancelled", "watches cancelled by compaction", "watches of a compacted past", "watches of the future",
 		"watches refused", "watches resumed", "watch responses", "watch events", "fragments", "previous values in events",
-		"progress awaited", "progress by itself", "leases expired", "leases with an id of the server's", "values of fields covered",
+		"progress awaited", "progress by itself", "leases expired", "leases with an id of the server's", "values of fields covered", "extreme values asked",
 		"planted differences found in answers", "planted differences found in streams"}
 	for method := range methods {
 		required = append(required, method)
