@@ -156,13 +156,17 @@ void H2Connection::Tick(MonotonicTime now) {
 
 void H2Connection::EndDeadlines(MonotonicTime now) {
   for (auto& [id, stream] : streams_) {
-    if (stream->deadline > now || std::exchange(stream->overdue, true)) continue;
-    if (!stream->finish.has_value()) {
-      Finish(*stream, absl::DeadlineExceededError("context deadline exceeded"));
-    } else if (stream->unsent_answer_bytes() > stream->promised_bytes) {  // nobody waits for the rest of the answer
-      DropQueue(*stream);
-      nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
-    }
+    if (stream->deadline <= now && !stream->overdue) EndOverdue(*stream);
+  }
+}
+
+void H2Connection::EndOverdue(H2Stream& stream) {
+  stream.overdue = true;
+  if (!stream.finish.has_value()) {
+    Finish(stream, api::ErrCallDeadlineExceeded());
+  } else if (stream.unsent_answer_bytes() > stream.promised_bytes) {  // nobody waits for the rest of the answer
+    DropQueue(stream);
+    nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, stream.id, NGHTTP2_CANCEL);
   }
 }
 
@@ -247,6 +251,7 @@ void H2Connection::OnHeadersComplete(H2Stream& stream) {
   stream.method = environment_.methods.Find(stream.path);
   if (stream.method == nullptr) return Finish(stream, environment_.methods.UnknownMethodError(stream.path));
   OpenCall(stream);
+  if (stream.deadline <= SteadyNow()) EndOverdue(stream);  // the client has given no time at all
 }
 
 void H2Connection::OpenCall(H2Stream& stream) {

@@ -111,6 +111,7 @@ class H2Connection {
   void Release(H2Stream& stream, absl::StatusCode result);
   void Fail(uint32_t error, std::string_view why);
   void EndDeadlines(MonotonicTime now);
+  void EndOverdue(H2Stream& stream);
   bool WriteOut();
   bool Feed(std::string_view bytes, MonotonicTime now);
 

@@ -60,6 +60,11 @@ TEST_F(H2EngineTest, MalformedRequestsAreRefusedAsGosServerDoes) {
   }
   refused(GrpcHeaders("/Unary"), "200", "12");
   refused(GrpcHeaders("/test.Echo/Unary"), "200", "13");  // no request
+  for (const char* timeout : {"0n", "0S"}) {              // no time at all: also for what takes none
+    const int32_t id = client.Call("/test.Echo/Unary", "x", {{"grpc-timeout", timeout}});
+    EXPECT_TRUE(client.AwaitClosed(id));
+    EXPECT_EQ(client.stream(id).status(), "4") << timeout;
+  }
   for (const char* timeout : {"99999999H", "99999999M", "1H"}) {
     const int32_t id = client.Call("/test.Echo/Unary", "x", {{"grpc-timeout", timeout}});
     EXPECT_TRUE(client.AwaitClosed(id));

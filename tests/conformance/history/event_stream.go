@@ -78,6 +78,8 @@ type EventStream struct {
 	Start int64
 	// Filtered says that the watch asked for one kind of events only, so that a key's events are not all there.
 	Filtered bool
+	// Repeats says that a transaction may delete and put one key: etcd lets pass what it does not see to overlap.
+	Repeats bool
 
 	events      []Event
 	complete    int64 // every event up to here was promised to have been sent
@@ -131,7 +133,7 @@ func (s *EventStream) take(event Event) error {
 	if event.Revision > s.last {
 		s.seenInLast = map[string]bool{}
 	}
-	if s.seenInLast[event.Key] {
+	if s.seenInLast[event.Key] && !s.Repeats {
 		return fmt.Errorf("two events of key %q in revision %d", event.Key, event.Revision)
 	}
 	if !s.Filtered {

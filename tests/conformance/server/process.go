@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -176,3 +177,9 @@ func Binary() string {
 	}
 	return path
 }
+
+// IsRegent says whether the server under test is Regent. If not, it is the real etcd: the control.
+var IsRegent = sync.OnceValue(func() bool {
+	version, err := exec.Command(Binary(), "--version").Output()
+	return err == nil && strings.HasPrefix(string(version), "regent")
+})

@@ -39,6 +39,7 @@ type Server struct {
 	program string
 	flags   []string
 	process *Process
+	mayEnd  bool
 }
 
 // Start starts a member for the test alone. It answers requests when Start returns, and it is gone when the test ends.
@@ -217,13 +218,16 @@ func (s *Server) Restart(t testing.TB) {
 	}
 }
 
+// MayHaveEnded says that the test has given the server a reason to end by itself.
+func (s *Server) MayHaveEnded() { s.mayEnd = true }
+
 // Process is the running server.
 func (s *Server) Process() *Process { return s.process }
 
 func (s *Server) end(t testing.TB) {
 	select {
 	case <-s.process.Exited():
-		if code := s.process.ExitCode(); code > 0 {
+		if code := s.process.ExitCode(); code > 0 && !s.mayEnd {
 			t.Errorf("the server ended by itself with exit code %d\n%s", code, s.process.Tail())
 		}
 	default:

@@ -1,0 +1,155 @@
+package differential
+
+import (
+	"fmt"
+	"testing"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"regent/tests/conformance/counters"
+)
+
+// plantAnswers changes answers that were equal in every small way, and in their errors. The comparison has to find each.
+func plantAnswers(t *testing.T, samples map[string][]sample) {
+	t.Helper()
+	for method, list := range samples {
+		found := 0
+		for _, s := range list {
+			for _, p := range mutants(s) {
+				if len(compareAnswers(s.request, p.answer, s.answer)) == 0 {
+					t.Errorf("the comparison does not find what was planted in %s: %s\n%v", method, p.what, describe(p.answer))
+					return
+				}
+				found++
+			}
+		}
+		counters.Add("planted differences found in answers", found)
+	}
+}
+
+type mutant struct {
+	what   string
+	answer answer
+}
+
+func mutants(s sample) []mutant {
+	all := []mutant{
+		{"an error instead", answer{messages: s.answer.messages, err: status.Error(codes.Unavailable, "etcdserver: no leader")}},
+	}
+	if s.answer.err != nil {
+		was := status.Convert(s.answer.err)
+		return append(all, mutant{"no error", answer{}},
+			mutant{"another code", answer{err: status.Error(was.Code()+1, was.Message())}},
+			mutant{"another text", answer{err: status.Error(was.Code(), was.Message()+".")}})
+	}
+	for i, message := range s.answer.messages {
+		replace := func(with ...proto.Message) answer {
+			messages := append(clones(s.answer.messages[:i]), with...)
+			return answer{messages: append(messages, clones(s.answer.messages[i+1:])...)}
+		}
+		if !isEmptyPiece(message) {
+			all = append(all, mutant{fmt.Sprintf("message %d lost", i), replace()},
+				mutant{fmt.Sprintf("message %d twice", i), replace(message, message)})
+		}
+		for _, p := range plant(message) {
+			if !undetermined(message, p.message) {
+				all = append(all, mutant{fmt.Sprintf("message %d: %s", i, p.what), replace(p.message)})
+			}
+		}
+	}
+	return all
+}
+
+// isEmptyPiece: a piece of a streamed range without keys and header says nothing.
+func isEmptyPiece(message proto.Message) bool {
+	piece, streamed := message.(*pb.RangeStreamResponse)
+	return streamed && piece.RangeResponse.GetHeader() == nil && len(piece.RangeResponse.GetKvs()) == 0
+}
+
+// plantStreams loses, doubles, swaps and changes responses of whole streams that were equal.
+func plantStreams(t *testing.T, streams []recordedStream) {
+	t.Helper()
+	found := 0
+	for _, s := range streams {
+		for _, p := range streamMutants(s) {
+			if len(compareStreams(s.all, s.exact, p.responses, s.responses)) == 0 {
+				t.Errorf("the comparison does not find what was planted in a stream (exact: %v): %s", s.exact, p.what)
+				return
+			}
+			found++
+		}
+	}
+	counters.Add("planted differences found in streams", found)
+}
+
+type streamMutant struct {
+	what      string
+	responses []*pb.WatchResponse
+}
+
+func streamMutants(s recordedStream) []streamMutant {
+	const looked = 8 // responses of a stream; the canaries are thousands as it is
+	var all []streamMutant
+	add := func(what string, i int, with ...*pb.WatchResponse) {
+		responses := append(append([]*pb.WatchResponse{}, s.responses[:i]...), with...)
+		all = append(all, streamMutant{fmt.Sprintf("response %d %s: %v", i, what, s.responses[i]), append(responses, s.responses[i+1:]...)})
+	}
+	seen := 0
+	for i, response := range s.responses {
+		if isProgress(response) || response.Fragment {
+			continue // notifications are judged by what comes after them, fragments by what they make together
+		}
+		if seen++; seen > looked {
+			break
+		}
+		add("lost", i)
+		add("twice", i, response, response)
+		if next := i + 1; next < len(s.responses) && s.responses[next].WatchId == response.WatchId && !isProgress(s.responses[next]) {
+			responses := append([]*pb.WatchResponse{}, s.responses...)
+			responses[i], responses[next] = responses[next], responses[i]
+			all = append(all, streamMutant{fmt.Sprintf("response %d and the next swapped", i), responses})
+		}
+		for _, p := range plant(response) {
+			if changed := p.message.(*pb.WatchResponse); !unseen(s, response, changed) {
+				add(p.what, i, changed)
+			}
+		}
+	}
+	return append(all, earlyProgress(s)...)
+}
+
+// unseen are changes that time alone may make: another term, and on a stream that was not waited for, how far the store
+// was when the events were sent.
+func unseen(s recordedStream, original, changed *pb.WatchResponse) bool {
+	if (changed.Header == nil) != (original.Header == nil) || changed.Header.RaftTerm == 0 {
+		return false
+	}
+	copied := proto.Clone(changed).(*pb.WatchResponse)
+	copied.Header.RaftTerm = original.Header.RaftTerm
+	if len(original.Events) > 0 && !s.exact && changed.Header.Revision >= original.Events[len(original.Events)-1].Kv.ModRevision {
+		copied.Header.Revision = original.Header.Revision
+	}
+	for _, w := range s.all {
+		if w.id == original.WatchId && w.request.Fragment { // more may follow or not
+			copied.Fragment = original.Fragment
+		}
+	}
+	return proto.Equal(copied, original)
+}
+
+// earlyProgress promises that everything was sent before the last event is.
+func earlyProgress(s recordedStream) []streamMutant {
+	for i := len(s.responses) - 1; i >= 0; i-- {
+		if events := s.responses[i].Events; len(events) > 0 && !(i > 0 && s.responses[i-1].Fragment) {
+			header := proto.Clone(s.responses[i].Header).(*pb.ResponseHeader)
+			header.Revision = events[len(events)-1].Kv.ModRevision
+			early := &pb.WatchResponse{Header: header, WatchId: s.responses[i].WatchId}
+			responses := append(append([]*pb.WatchResponse{}, s.responses[:i]...), early)
+			return []streamMutant{{"progress too early", append(responses, s.responses[i:]...)}}
+		}
+	}
+	return nil
+}
