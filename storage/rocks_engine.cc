@@ -57,9 +57,8 @@ class FailStop final : public rocksdb::EventListener {
 
 class RocksIterator final : public RowIterator {
  public:
-  RocksIterator(rocksdb::DB* db, std::string upper_bound, Scope scope)
+  RocksIterator(rocksdb::DB* db, rocksdb::ReadOptions options, std::string upper_bound, Scope scope)
       : upper_bound_(std::move(upper_bound)), upper_bound_slice_(upper_bound_) {
-    rocksdb::ReadOptions options;
     options.iterate_upper_bound = &upper_bound_slice_;
     options.prefix_same_as_start = scope == Scope::kOneKey;
     options.total_order_seek = scope != Scope::kOneKey;
@@ -92,12 +91,13 @@ class RocksIterator final : public RowIterator {
 
 class RocksEngine final : public Engine {
  public:
-  RocksEngine(std::unique_ptr<rocksdb::DB> db, uint64_t generation) : db_(std::move(db)), generation_(generation) {}
+  RocksEngine(std::unique_ptr<rocksdb::DB> db, uint64_t generation, RocksMutant mutant)
+      : db_(std::move(db)), generation_(generation), mutant_(mutant) {}
 
-  bool Get(std::string_view row, std::string* value) const override { return Read(rocksdb::ReadOptions(), row, value); }
+  bool Get(std::string_view row, std::string* value) const override { return Read(Checked(), row, value); }
 
   std::unique_ptr<RowIterator> Iterate(std::string upper_bound, Scope scope) const override {
-    return std::make_unique<RocksIterator>(db_.get(), std::move(upper_bound), scope);
+    return std::make_unique<RocksIterator>(db_.get(), Checked(), std::move(upper_bound), scope);
   }
 
   void Write(const Batch& batch) override {
@@ -125,7 +125,7 @@ class RocksEngine final : public Engine {
   }
 
   std::optional<std::string> GetPersisted(std::string_view row) const override {
-    rocksdb::ReadOptions options;
+    rocksdb::ReadOptions options = Checked();
     options.read_tier = rocksdb::kPersistedTier;
     std::string value;
     if (!Read(options, row, &value)) return std::nullopt;
@@ -154,6 +154,12 @@ class RocksEngine final : public Engine {
   uint64_t generation() const override { return generation_; }
 
  private:
+  rocksdb::ReadOptions Checked() const {
+    rocksdb::ReadOptions options;
+    options.verify_checksums = mutant_ != RocksMutant::kBlocksUnchecked;
+    return options;
+  }
+
   bool Read(const rocksdb::ReadOptions& options, std::string_view row, std::string* value) const {
     const rocksdb::Status status = db_->Get(options, ToSlice(row), value);
     CHECK(status.ok() || status.IsNotFound()) << "the store cannot be read: " << status.ToString();
@@ -162,6 +168,7 @@ class RocksEngine final : public Engine {
 
   const std::unique_ptr<rocksdb::DB> db_;
   const uint64_t generation_;
+  const RocksMutant mutant_;
 };
 
 // RocksOptions::unsafe_no_sync: every sync is reported as done and is not.
@@ -297,7 +304,7 @@ absl::StatusOr<std::shared_ptr<Engine>> OpenRocksEngine(const std::string& direc
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = rocksdb::DB::Open(MakeOptions(options), directory, &db);
   if (!status.ok()) return absl::DataLossError("the store in " + directory + " cannot be opened: " + status.ToString());
-  return std::make_shared<RocksEngine>(std::unique_ptr<rocksdb::DB>(db), generation);
+  return std::make_shared<RocksEngine>(std::unique_ptr<rocksdb::DB>(db), generation, options.mutant);
 }
 
 }  // namespace regent::storage

@@ -11,12 +11,19 @@
 
 namespace regent::storage {
 
+// A bug that the tests plant to see that they find it; kNone everywhere else.
+enum class RocksMutant : uint8_t {
+  kNone,
+  kBlocksUnchecked,  // what is read from a table file is believed without its checksum
+};
+
 struct RocksOptions {
   uint64_t memory_bytes = 256 << 20;  // block cache, and memtables inside it
   // At most, of flushes and compactions together, which take no more than they need: the log's sync shares the disk.
   uint64_t flush_bytes_per_second = 128 << 20;
   uint32_t background_threads = 2;
   bool unsafe_no_sync = false;  // no file of the store is ever synced: for tests whose data nobody will miss
+  RocksMutant mutant = RocksMutant::kNone;
 };
 
 // Creates the store when `directory` (whose parent exists) is empty. `generation` tells it from the ones before it.

@@ -39,7 +39,7 @@ RpcClient::RpcClient(const std::string& endpoint, int connections) : core_(std::
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     arguments.SetInt("grpc.connection", i);
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 50);
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20'000);  // for a connection to stand: the machine may be busy
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
     arguments.SetMaxReceiveMessageSize(-1);
     core_->stubs.push_back(std::make_unique<grpc::GenericStub>(
