@@ -87,7 +87,7 @@ class LogStore {
   // when there is space again.
   [[nodiscard]] virtual absl::Status Append(std::span<const raft::Entry> entries) = 0;
 
-  // Term and vote, two copies in two files; durable when it returns.
+  // Term and vote, two copies in two files; durable when it returns. After ResourceExhausted either may be found.
   [[nodiscard]] virtual absl::Status SaveHardState(const raft::HardState& state) = 0;
 
   // Entries from `from` on, at least one, until their data exceed `bytes_max`. NotFound when `from` was released,
