@@ -268,6 +268,7 @@ rocksdb::Options MakeOptions(const RocksOptions& options) {
   if (options.unsafe_no_sync) result.env = NoSyncEnvironment();
   result.create_if_missing = true;
   result.paranoid_checks = true;
+  result.fail_if_options_file_error = true;  // a disk that fails here fails
   result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 2, cache);
   result.write_buffer_size = memtable_bytes;
   result.max_write_buffer_number = 4;
