@@ -15,7 +15,7 @@
 namespace regent::server {
 namespace {
 
-constexpr uint64_t kReserveBytes = 16 << 20;
+constexpr storage::ReserveFile::Sizes kReserve{.bytes = 16 << 20, .for_start_bytes = 2 << 20};
 
 // The ids of a node that is bootstrapped alone.
 storage::NodeFacts Bootstrap(const Settings& settings) {
@@ -83,9 +83,10 @@ absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& set
     opened->facts = Bootstrap(settings);
     REGENT_RETURN_IF_ERROR(folder.Claim(opened->facts));
   }
-  opened->reserve = std::make_unique<storage::ReserveFile>(opened->files, folder.reserve_path(), kReserveBytes);
+  opened->reserve = std::make_unique<storage::ReserveFile>(opened->files, folder.reserve_path(), kReserve);
   if (const absl::Status held = opened->reserve->Hold(); !held.ok()) {
     LOG(WARNING) << "the disk has too little room for the reserve" << Field("error", std::string(held.message()));
+    if (absl::IsResourceExhausted(held)) REGENT_RETURN_IF_ERROR(opened->reserve->GiveUpForStart());
   }
   REGENT_ASSIGN_OR_RETURN(opened->log,
                           storage::LogStore::Open(opened->files, folder.wal_path(), opened->facts.identity,

@@ -1,6 +1,7 @@
 #include "storage/rocks_engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 #include <vector>
 
@@ -89,10 +90,26 @@ class RocksIterator final : public RowIterator {
   std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
+// UINT64_MAX: unknown.
+uint64_t FreeBytesOf(const std::string& folder) {
+  uint64_t bytes = 0;
+  const rocksdb::Status status = rocksdb::Env::Default()->GetFreeSpace(folder, &bytes);
+  return status.ok() ? bytes : UINT64_MAX;
+}
+
+// A compaction that finds the disk full ends the process, and would again after each start. So a start without room for
+// a file of the store begins without compactions.
+bool HasRoomToCompact(uint64_t free_bytes, const rocksdb::Options& options) {
+  return free_bytes >= options.target_file_size_base;
+}
+
 class RocksEngine final : public Engine {
  public:
   RocksEngine(std::unique_ptr<rocksdb::DB> db, uint64_t generation, RocksMutant mutant)
-      : db_(std::move(db)), generation_(generation), mutant_(mutant) {}
+      : db_(std::move(db)),
+        generation_(generation),
+        mutant_(mutant),
+        compacts_(!db_->GetOptions().disable_auto_compactions) {}
 
   bool Get(std::string_view row, std::string* value) const override { return Read(Checked(), row, value); }
 
@@ -117,6 +134,8 @@ class RocksEngine final : public Engine {
   }
 
   absl::Status Flush() override {
+    if (!compacts_ && HasRoomToCompact(FreeBytes(), db_->GetOptions())) CompactFromNowOn();
+    if (FreeBytes() < UnflushedBytes()) return absl::ResourceExhaustedError("too little space to flush the store");
     rocksdb::FlushOptions options;
     options.wait = true;
     const rocksdb::Status status = db_->Flush(options);
@@ -160,6 +179,19 @@ class RocksEngine final : public Engine {
     return options;
   }
 
+  uint64_t FreeBytes() const { return FreeBytesOf(db_->GetName()); }
+
+  uint64_t UnflushedBytes() const {
+    uint64_t bytes = 0;
+    return db_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes) ? bytes : 0;
+  }
+
+  void CompactFromNowOn() {
+    if (compacts_.exchange(true)) return;
+    const rocksdb::Status set = db_->SetOptions({{"disable_auto_compactions", "false"}});
+    LOG(INFO) << "the disk has room again: the store compacts" << (set.ok() ? "" : ": " + set.ToString());
+  }
+
   bool Read(const rocksdb::ReadOptions& options, std::string_view row, std::string* value) const {
     const rocksdb::Status status = db_->Get(options, ToSlice(row), value);
     CHECK(status.ok() || status.IsNotFound()) << "the store cannot be read: " << status.ToString();
@@ -169,6 +201,7 @@ class RocksEngine final : public Engine {
   const std::unique_ptr<rocksdb::DB> db_;
   const uint64_t generation_;
   const RocksMutant mutant_;
+  std::atomic<bool> compacts_;
 };
 
 // RocksOptions::unsafe_no_sync: every sync is reported as done and is not.
@@ -303,7 +336,12 @@ rocksdb::Options MakeOptions(const RocksOptions& options) {
 absl::StatusOr<std::shared_ptr<Engine>> OpenRocksEngine(const std::string& directory, uint64_t generation,
                                                         const RocksOptions& options) {
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status status = rocksdb::DB::Open(MakeOptions(options), directory, &db);
+  rocksdb::Options rocks = MakeOptions(options);
+  const size_t slash = directory.find_last_of('/');
+  const std::string parent = slash == std::string::npos ? "." : directory.substr(0, slash + 1);
+  rocks.disable_auto_compactions = !HasRoomToCompact(FreeBytesOf(parent), rocks);
+  LOG_IF(WARNING, rocks.disable_auto_compactions) << "the disk is nearly full: the store does not compact";
+  const rocksdb::Status status = rocksdb::DB::Open(rocks, directory, &db);
   if (!status.ok()) return absl::DataLossError("the store in " + directory + " cannot be opened: " + status.ToString());
   return std::make_shared<RocksEngine>(std::unique_ptr<rocksdb::DB>(db), generation, options.mutant);
 }

@@ -39,7 +39,7 @@ void MakeFolder(MemoryDisk& disk) {
   CHECK((*folder)->Complete().ok());
   CHECK(disk.CreateFolder((*folder)->next_store_path()).ok());
   CHECK((*folder)->SwitchStore().ok());
-  storage::ReserveFile reserve(disk, (*folder)->reserve_path(), kReserveBytes);
+  storage::ReserveFile reserve(disk, (*folder)->reserve_path(), {.bytes = kReserveBytes});
   CHECK(reserve.Hold().ok());
   auto lock = disk.Open(std::string(kMember) + "lock", storage::OpenMode::kCreateNew);
   CHECK(lock.ok() && (*lock)->WriteAt(0, "4242\n").ok());
@@ -60,7 +60,7 @@ void Judge(MemoryDisk& disk, const Metadata& file, const char* column, const std
     }
     return table.Add(file.region, column, "stops: names the file");
   }
-  storage::ReserveFile reserve(disk, (*folder)->reserve_path(), kReserveBytes);
+  storage::ReserveFile reserve(disk, (*folder)->reserve_path(), {.bytes = kReserveBytes});
   if (!reserve.Hold().ok()) return table.AddSilent(where, "the reserve cannot be held");
   if (!(*folder)->complete() || (*folder)->facts() != kFacts) return table.AddSilent(where, "another owner");
   if (!(*folder)->store_path().ends_with("2"))

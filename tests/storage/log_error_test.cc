@@ -184,7 +184,7 @@ TEST(LogError, TheReserveIsGivenUpForAnAppendOnAFullDisk) {
   MemoryDisk disk;
   ASSERT_TRUE(disk.CreateFolder(kTestFolder).ok());
   disk.set_capacity(80 << 10);
-  storage::ReserveFile reserve(disk, "/reserve", 30 << 10);
+  storage::ReserveFile reserve(disk, "/reserve", {.bytes = 30 << 10, .for_start_bytes = 4 << 10});
   ASSERT_TRUE(reserve.Hold().ok());
   storage::LogOptions options = SmallLogOptions();
   options.make_room = [&reserve] { return reserve.GiveUp(); };
@@ -196,10 +196,19 @@ TEST(LogError, TheReserveIsGivenUpForAnAppendOnAFullDisk) {
     ++entry.index.value;
   }
   EXPECT_GT(disk.bytes_used(), 40u << 10);
+  EXPECT_EQ(disk.Content("/reserve").size(), 4u << 10) << "the part for a start is kept";
   ASSERT_TRUE(opened.log->Append({&entry, 1}).ok());
   EXPECT_FALSE(reserve.GiveUp());
   EXPECT_TRUE(absl::IsResourceExhausted(reserve.Hold())) << "there is too little space for it now";
-  EXPECT_FALSE(*disk.Exists("/reserve"));
+  EXPECT_EQ(disk.Content("/reserve").size(), 4u << 10);
+  ASSERT_TRUE(reserve.GiveUpForStart().ok());
+  EXPECT_EQ(disk.Content("/reserve").size(), 0u);
+
+  disk.set_capacity(disk.bytes_used() + (20 << 10));
+  EXPECT_TRUE(absl::IsResourceExhausted(reserve.Hold()));
+  EXPECT_EQ(disk.Content("/reserve").size(), 4u << 10) << "there is room for the part for a start";
+  disk.set_capacity(disk.bytes_used() + (40 << 10));
+  EXPECT_TRUE(reserve.Hold().ok());
 }
 
 TEST(LogError, AReadErrorIsReportedWithoutAGuess) {
