@@ -319,6 +319,7 @@ rocksdb::Options MakeOptions(const RocksOptions& options) {
       rocksdb::NewGenericRateLimiter(static_cast<int64_t>(options.flush_bytes_per_second), /*refill_period_us=*/100'000,
                                      /*fairness=*/10, rocksdb::RateLimiter::Mode::kWritesOnly, /*auto_tuned=*/true));
   result.bytes_per_sync = 1 << 20;
+  result.allow_fallocate = false;  // on a disk that is nearly full it would take what is left, for nothing
   result.avoid_flush_during_shutdown = true;
   result.avoid_unnecessary_blocking_io = true;
   result.max_open_files = 1000;
