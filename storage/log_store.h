@@ -34,6 +34,7 @@ enum class LogMutant : uint8_t {
   kRecordHeaderUnchecked,  // a record's checksum covers its payload alone
   kRollWithoutFolderSync,  // the name of a new segment is not made durable
   kOneHardStateCopy,       // the second copy of term and vote is not written
+  kTornTailRefused,        // what a crash left half written keeps the log from opening
   kOpenWithoutSync,        // what was read counts as durable although it may lie in the system's memory only
 };
 

@@ -65,7 +65,7 @@ void Judge(MemoryDisk& disk, const Metadata& file, const char* column, const std
   if (!(*folder)->complete() || (*folder)->facts() != kFacts) return table.AddSilent(where, "another owner");
   if (!(*folder)->store_path().ends_with("2"))
     return table.AddSilent(where, "another store: " + (*folder)->store_path());
-  table.Add(file.region, column, "harmless: its content means nothing");
+  table.Add(file.region, column, "harmless");
 }
 
 void Replace(MemoryDisk& disk, const std::string& path, const std::string& content) {

@@ -251,4 +251,4 @@ def new_folder(base, kind, content):
     return 1
 
 
-CASES = {"real-server": real_server, "leftovers": leftovers}
+CASES = {"real-server": real_server, "RK-18-leftovers": leftovers}

@@ -221,4 +221,4 @@ def full_disk_ext4(folder, options):
     return full_disk(folder, options, "ext4")
 
 
-CASES = {"full-disk": full_disk, "full-disk-ext4": full_disk_ext4, "full-disk-etcd": full_disk_etcd}
+CASES = {"RK-59-full-disk": full_disk, "RK-59-full-disk-ext4": full_disk_ext4, "full-disk-etcd": full_disk_etcd}
