@@ -133,12 +133,11 @@ void Notify(const Environment& environment, std::string_view state) {
 
 int RunServer(const ParsedFlags& flags, const Environment& environment) {
   const sigset_t signals = BlockEndingSignals();
-  auto server = Server::Start(flags.settings);
+  auto server = Server::Start(flags.settings, [&environment] { Notify(environment, "READY=1"); });
   if (!server.ok()) {
     LOG(ERROR) << "failed to start" << Field("error", std::string(server.status().message()));
     return EXIT_FAILURE;
   }
-  Notify(environment, "READY=1");
   int number = 0;
   sigwait(&signals, &number);
   Notify(environment, "STOPPING=1");

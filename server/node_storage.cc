@@ -93,9 +93,10 @@ absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& set
     opened->facts = Bootstrap(settings);
     REGENT_RETURN_IF_ERROR(folder.Claim(opened->facts));
   }
-  opened->reserve = std::make_unique<storage::ReserveFile>(files, folder.reserve_path(), parts.reserve_bytes);
+  opened->reserve = std::make_unique<storage::ReserveFile>(files, folder.reserve_path(), parts.reserve);
   if (const absl::Status held = opened->reserve->Hold(); !held.ok()) {
     LOG(WARNING) << "the disk has too little room for the reserve" << Field("error", std::string(held.message()));
+    if (absl::IsResourceExhausted(held)) REGENT_RETURN_IF_ERROR(opened->reserve->GiveUpForStart());
   }
   storage::LogOptions log_options = MakeLogOptions(std::move(parts.log), *opened, seed, metrics);
   REGENT_ASSIGN_OR_RETURN(opened->log, storage::LogStore::Open(files, folder.wal_path(), opened->facts.identity,

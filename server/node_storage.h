@@ -35,7 +35,7 @@ struct StorageParts {
   std::function<absl::StatusOr<std::shared_ptr<storage::Engine>>(const std::string& directory)> open_engine;
   storage::StateMachineOptions state_machine;
   storage::LogOptions log;  // the seed, the clock and the callbacks are filled in
-  uint64_t reserve_bytes = 16 << 20;
+  storage::ReserveFile::Sizes reserve{.bytes = 16 << 20, .for_start_bytes = 2 << 20};
 };
 
 // Production's: the system's files and RocksDB.

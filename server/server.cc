@@ -24,6 +24,7 @@
 #include "server/runtime/json_log.h"
 #include "server/runtime/metrics.h"
 #include "server/runtime/metrics_process.h"
+#include "server/runtime/mutex.h"
 #include "server/runtime/pool.h"
 #include "server/runtime/thread_loop.h"
 #include "server/version.h"
@@ -156,13 +157,13 @@ std::string_view Traffic(const ListenAddress& address) {
 class ComposedServer final : public Server {
  public:
   ~ComposedServer() override = default;
-  absl::Status Open(const Settings& settings);
+  absl::Status Open(const Settings& settings, std::function<void()> on_serving);
   void Stop() override;
 
  private:
   absl::Status OpenNode(const Settings& settings);
   absl::Status OpenFront(const Settings& settings);
-  void AwaitReady();
+  void BeginServing();
   void PublishFacts(const Settings& settings);
 
   // In the order in which they are made; destroyed from the end.
@@ -181,9 +182,13 @@ class ComposedServer final : public Server {
   std::unique_ptr<JsonGateway> gateway_;
   std::unique_ptr<HttpEndpoints> endpoints_;
   std::unique_ptr<Listener> listener_;
+  std::function<void()> on_serving_;
+  Mutex stop_mutex_;  // Stop may come while the node becomes ready
+  bool stopped_ ABSL_GUARDED_BY(stop_mutex_) = false;
 };
 
-absl::Status ComposedServer::Open(const Settings& settings) {
+absl::Status ComposedServer::Open(const Settings& settings, std::function<void()> on_serving) {
+  on_serving_ = std::move(on_serving);
   LOG(INFO) << "starting regent" << Field("version", kRegentVersion) << Field("etcd-version", api::kServerVersion)
             << Field("name", settings.name) << Field("data-dir", DataDirectory(settings));
   REGENT_RETURN_IF_ERROR(OpenNode(settings));
@@ -193,7 +198,15 @@ absl::Status ComposedServer::Open(const Settings& settings) {
     Stop();
     return front;
   }
-  AwaitReady();
+  node_started_ = true;
+  node_->Start([this] { BeginServing(); });
+  return absl::OkStatus();
+}
+
+// On the apply loop.
+void ComposedServer::BeginServing() {
+  const MutexLock lock(stop_mutex_);
+  if (stopped_) return;
   listener_->Start();
   for (const ListenAddress& address : listener_->addresses()) {
     LOG(INFO) << "serving insecurely; this is strongly discouraged outside of a trusted network"
@@ -201,7 +214,7 @@ absl::Status ComposedServer::Open(const Settings& settings) {
   }
   LOG(INFO) << "ready to serve client requests" << Field("member-id", Hexadecimal(storage_->facts.identity.node_id))
             << Field("cluster-id", Hexadecimal(storage_->facts.identity.cluster_id));
-  return absl::OkStatus();
+  on_serving_();
 }
 
 absl::Status ComposedServer::OpenNode(const Settings& settings) {
@@ -223,7 +236,8 @@ absl::Status ComposedServer::OpenNode(const Settings& settings) {
                         .state_machine = *storage_->state_machine,
                         .transport = transport_,
                         .seed = DrawSeed(),
-                        .metrics = metrics_};
+                        .metrics = metrics_,
+                        .reserve = storage_->reserve.get()};
   NodeOptions options = MakeNodeOptions(settings, quota_bytes, storage_->facts);
   options.on_leader_lost = [this] { services_->LeaderLost(); };
   REGENT_ASSIGN_OR_RETURN(node_, Node::Open(seams, std::move(options), storage_->recovered));
@@ -270,16 +284,13 @@ void ComposedServer::PublishFacts(const Settings& settings) {
   }
 }
 
-void ComposedServer::AwaitReady() {
-  std::promise<void> ready;
-  node_started_ = true;
-  node_->Start([&ready] { ready.set_value(); });
-  ready.get_future().wait();
-}
-
 // Stop accepting; drain the node, which ends every stream and fails what is left; let the answers go out; end the loops
 // in the direction of the data.
 void ComposedServer::Stop() {
+  {
+    const MutexLock lock(stop_mutex_);
+    stopped_ = true;
+  }
   if (listener_ != nullptr) listener_->Stop();
   if (node_started_) {
     std::promise<void> stopped;
@@ -295,9 +306,9 @@ void ComposedServer::Stop() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings, std::function<void()> on_serving) {
   auto server = std::make_unique<ComposedServer>();
-  REGENT_RETURN_IF_ERROR(server->Open(settings));
+  REGENT_RETURN_IF_ERROR(server->Open(settings, std::move(on_serving)));
   return server;
 }
 

@@ -2,6 +2,7 @@
 // and ends them in the right order. It alone sees everything; nothing sees it but main.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -11,9 +12,10 @@ namespace regent::server {
 
 class Server {
  public:
-  // Returns when the node is ready to serve client requests and the listeners accept. Errors name what is wrong and
-  // what to do; nothing runs any more then. A disk that fails later ends the process.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const Settings& settings);
+  // Opens everything. `on_serving` runs once, on another thread, when the node is ready to serve client requests and
+  // the listeners accept: on a disk that is full that may be much later, and Stop may come before. Errors name what is
+  // wrong and what to do; nothing runs any more then. A disk that fails later ends the process.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Settings& settings, std::function<void()> on_serving);
 
   virtual ~Server() = default;  // REQUIRES: Stop has returned
 

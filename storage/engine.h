@@ -90,7 +90,8 @@ class Engine {
 
   virtual void Write(const Batch& batch) = 0;
 
-  // Everything written so far is durable when it returns.
+  // Everything written so far is durable when it returns. ResourceExhausted: the disk has too little room for it, and
+  // nothing was tried.
   [[nodiscard]] virtual absl::Status Flush() = 0;
 
   // The row as a crash right now would bring it back.

@@ -79,6 +79,9 @@ class Files {
   // The names in the folder are durable when it returns OK (fsync of the directory).
   [[nodiscard]] virtual absl::Status SyncFolder(const std::string& folder) = 0;
 
+  // What may still be written to the disk of the folder, by this process.
+  virtual absl::StatusOr<uint64_t> FreeBytes(const std::string& folder) = 0;
+
   // Takes the lock file, creating it when needed; FailedPrecondition when another holder is alive. It never waits.
   virtual absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
 };

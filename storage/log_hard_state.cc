@@ -131,9 +131,11 @@ absl::Status HardStateFiles::Repair() {
 absl::Status HardStateFiles::Save(const raft::HardState& state) {
   state_ = state;
   ++generation_;
-  REGENT_RETURN_IF_ERROR(WriteCopy(0, generation_));
-  if (mutant_ == LogMutant::kOneHardStateCopy) return absl::OkStatus();
-  return WriteCopy(1, generation_);
+  if (mutant_ == LogMutant::kOneHardStateCopy) return WriteCopy(0, generation_);
+  // The copy that a full disk left half written goes first: the other one is whole.
+  const size_t first = copies_[1].generation == 0 ? 1 : 0;
+  REGENT_RETURN_IF_ERROR(WriteCopy(first, generation_));
+  return WriteCopy(1 - first, generation_);
 }
 
 absl::Status HardStateFiles::WriteCopy(size_t which, uint64_t generation) {
@@ -141,6 +143,7 @@ absl::Status HardStateFiles::WriteCopy(size_t which, uint64_t generation) {
   if (copy.file == nullptr) {
     REGENT_ASSIGN_OR_RETURN(copy.file, files_.Open(PathOf(which), OpenMode::kCreateNew));
   }
+  copy.generation = 0;
   const Content content{.generation = generation, .identity = identity_, .state = state_};
   REGENT_RETURN_IF_ERROR(copy.file->WriteAt(0, Encode(content)));
   REGENT_RETURN_IF_ERROR(copy.file->SyncData());

@@ -12,7 +12,8 @@
 //           at 56  zero        u64
 //
 // A save writes the first copy, syncs it, then writes the second and syncs it: at every moment one of them is whole and
-// is the last acknowledged state or the one being saved. The valid copy of the higher generation counts.
+// is the last acknowledged state or the one being saved. The valid copy of the higher generation counts. After a save
+// that found no space the next one begins with the copy that was not completed.
 //
 // Owner: the log loop.
 #pragma once
@@ -45,6 +46,7 @@ class HardStateFiles {
   // there are none; the caller syncs the folder.
   [[nodiscard]] absl::Status Repair();
 
+  // ResourceExhausted: the old state or this one is on disk, and saving may be repeated.
   [[nodiscard]] absl::Status Save(const raft::HardState& state);
 
   // What Load found damaged, in words; empty when nothing.
@@ -55,7 +57,7 @@ class HardStateFiles {
 
   struct Copy {
     std::unique_ptr<File> file;  // null while there is none
-    uint64_t generation = 0;     // 0: not valid
+    uint64_t generation = 0;     // 0: not valid, or not known to be
   };
 
   absl::StatusOr<std::optional<raft::HardState>> LoadCopy(size_t which, Copy* copy, std::string* damage);

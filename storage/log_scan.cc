@@ -159,6 +159,7 @@ absl::StatusOr<TailFinding> ExamineTail(File& file, const SegmentHeader& header,
     finding.zero_end = std::max(finding.zero_end, content_end);
   }
   if (mutant == LogMutant::kIgnoreSyncedThrough) finding.corruption.reset();
+  if (mutant == LogMutant::kTornTailRefused && finding.torn_bytes > 0) finding.corruption = "the last write is torn";
   return finding;
 }
 

@@ -178,10 +178,9 @@ absl::Status SegmentedLog::Append(std::span<const raft::Entry> entries) {
 
 absl::Status SegmentedLog::SaveHardState(const raft::HardState& state) {
   if (!failed_.ok()) return failed_;
-  const absl::Status saved = hard_state_.Save(state);
-  // One copy may be new and the other old: even a full disk leaves nothing that could be repeated.
-  if (!saved.ok()) failed_ = saved;
-  return saved;
+  absl::Status saved = hard_state_.Save(state);
+  if (absl::IsResourceExhausted(saved) && options_.make_room && options_.make_room()) saved = hard_state_.Save(state);
+  return Fence(std::move(saved));
 }
 
 absl::Status SegmentedLog::EnsureFits(uint64_t batch_bytes) {

@@ -34,6 +34,7 @@ enum class LogMutant : uint8_t {
   kRecordHeaderUnchecked,  // a record's checksum covers its payload alone
   kRollWithoutFolderSync,  // the name of a new segment is not made durable
   kOneHardStateCopy,       // the second copy of term and vote is not written
+  kTornTailRefused,        // what a crash left half written keeps the log from opening
   kOpenWithoutSync,        // what was read counts as durable although it may lie in the system's memory only
 };
 
@@ -87,7 +88,7 @@ class LogStore {
   // when there is space again.
   [[nodiscard]] virtual absl::Status Append(std::span<const raft::Entry> entries) = 0;
 
-  // Term and vote, two copies in two files; durable when it returns.
+  // Term and vote, two copies in two files; durable when it returns. After ResourceExhausted either may be found.
   [[nodiscard]] virtual absl::Status SaveHardState(const raft::HardState& state) = 0;
 
   // Entries from `from` on, at least one, until their data exceed `bytes_max`. NotFound when `from` was released,

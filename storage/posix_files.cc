@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -240,6 +241,12 @@ absl::Status PosixFiles::SyncFolder(const std::string& folder) {
   } while (result != 0 && errno == EINTR);
   if (result == 0) return absl::OkStatus();
   return absl::InternalError("sync folder " + folder + ": " + std::generic_category().message(errno));
+}
+
+absl::StatusOr<uint64_t> PosixFiles::FreeBytes(const std::string& folder) {
+  struct statvfs facts;
+  if (::statvfs(folder.c_str(), &facts) != 0) return ErrorOf(errno, "look at the space of", folder);
+  return uint64_t{facts.f_bavail} * facts.f_frsize;
 }
 
 absl::StatusOr<std::unique_ptr<FileLock>> PosixFiles::Lock(const std::string& path) {

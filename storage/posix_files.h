@@ -23,6 +23,7 @@ class PosixFiles : public Files {
   absl::Status CreateFolder(const std::string& folder) override;
   absl::Status RemoveEmptyFolder(const std::string& folder) override;
   absl::Status SyncFolder(const std::string& folder) override;
+  absl::StatusOr<uint64_t> FreeBytes(const std::string& folder) override;
   absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
 
  private:

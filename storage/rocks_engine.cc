@@ -1,6 +1,7 @@
 #include "storage/rocks_engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 #include <vector>
 
@@ -58,9 +59,8 @@ class FailStop final : public rocksdb::EventListener {
 
 class RocksIterator final : public RowIterator {
  public:
-  RocksIterator(rocksdb::DB* db, std::string upper_bound, Scope scope)
+  RocksIterator(rocksdb::DB* db, rocksdb::ReadOptions options, std::string upper_bound, Scope scope)
       : upper_bound_(std::move(upper_bound)), upper_bound_slice_(upper_bound_) {
-    rocksdb::ReadOptions options;
     options.iterate_upper_bound = &upper_bound_slice_;
     options.prefix_same_as_start = scope == Scope::kOneKey;
     options.total_order_seek = scope != Scope::kOneKey;
@@ -91,14 +91,31 @@ class RocksIterator final : public RowIterator {
   std::unique_ptr<rocksdb::Iterator> iterator_;
 };
 
+// UINT64_MAX: unknown.
+uint64_t FreeBytesOf(const std::string& folder) {
+  uint64_t bytes = 0;
+  const rocksdb::Status status = rocksdb::Env::Default()->GetFreeSpace(folder, &bytes);
+  return status.ok() ? bytes : UINT64_MAX;
+}
+
+// A compaction that finds the disk full ends the process, and would again after each start. So a start without room for
+// a file of the store begins without compactions.
+bool HasRoomToCompact(uint64_t free_bytes, const rocksdb::Options& options) {
+  return free_bytes >= options.target_file_size_base;
+}
+
 class RocksEngine final : public Engine {
  public:
-  RocksEngine(std::unique_ptr<rocksdb::DB> db, uint64_t generation) : db_(std::move(db)), generation_(generation) {}
+  RocksEngine(std::unique_ptr<rocksdb::DB> db, uint64_t generation, RocksMutant mutant)
+      : db_(std::move(db)),
+        generation_(generation),
+        mutant_(mutant),
+        compacts_(!db_->GetOptions().disable_auto_compactions) {}
 
-  bool Get(std::string_view row, std::string* value) const override { return Read(rocksdb::ReadOptions(), row, value); }
+  bool Get(std::string_view row, std::string* value) const override { return Read(Checked(), row, value); }
 
   std::unique_ptr<RowIterator> Iterate(std::string upper_bound, Scope scope) const override {
-    return std::make_unique<RocksIterator>(db_.get(), std::move(upper_bound), scope);
+    return std::make_unique<RocksIterator>(db_.get(), Checked(), std::move(upper_bound), scope);
   }
 
   void Write(const Batch& batch) override {
@@ -118,6 +135,8 @@ class RocksEngine final : public Engine {
   }
 
   absl::Status Flush() override {
+    if (!compacts_ && HasRoomToCompact(FreeBytes(), db_->GetOptions())) CompactFromNowOn();
+    if (FreeBytes() < UnflushedBytes()) return absl::ResourceExhaustedError("too little space to flush the store");
     rocksdb::FlushOptions options;
     options.wait = true;
     const rocksdb::Status status = db_->Flush(options);
@@ -126,7 +145,7 @@ class RocksEngine final : public Engine {
   }
 
   std::optional<std::string> GetPersisted(std::string_view row) const override {
-    rocksdb::ReadOptions options;
+    rocksdb::ReadOptions options = Checked();
     options.read_tier = rocksdb::kPersistedTier;
     std::string value;
     if (!Read(options, row, &value)) return std::nullopt;
@@ -155,6 +174,25 @@ class RocksEngine final : public Engine {
   uint64_t generation() const override { return generation_; }
 
  private:
+  rocksdb::ReadOptions Checked() const {
+    rocksdb::ReadOptions options;
+    options.verify_checksums = mutant_ != RocksMutant::kBlocksUnchecked;
+    return options;
+  }
+
+  uint64_t FreeBytes() const { return FreeBytesOf(db_->GetName()); }
+
+  uint64_t UnflushedBytes() const {
+    uint64_t bytes = 0;
+    return db_->GetIntProperty(rocksdb::DB::Properties::kCurSizeAllMemTables, &bytes) ? bytes : 0;
+  }
+
+  void CompactFromNowOn() {
+    if (compacts_.exchange(true)) return;
+    const rocksdb::Status set = db_->SetOptions({{"disable_auto_compactions", "false"}});
+    LOG(INFO) << "the disk has room again: the store compacts" << (set.ok() ? "" : ": " + set.ToString());
+  }
+
   bool Read(const rocksdb::ReadOptions& options, std::string_view row, std::string* value) const {
     const rocksdb::Status status = db_->Get(options, ToSlice(row), value);
     CHECK(status.ok() || status.IsNotFound()) << "the store cannot be read: " << status.ToString();
@@ -163,6 +201,8 @@ class RocksEngine final : public Engine {
 
   const std::unique_ptr<rocksdb::DB> db_;
   const uint64_t generation_;
+  const RocksMutant mutant_;
+  std::atomic<bool> compacts_;
 };
 
 // RocksOptions::unsafe_no_sync: every sync is reported as done and is not.
@@ -263,6 +303,7 @@ rocksdb::Options MakeOptions(const RocksOptions& options) {
   if (options.environment != nullptr) result.env = options.environment;
   result.create_if_missing = true;
   result.paranoid_checks = true;
+  result.fail_if_options_file_error = true;  // a disk that fails here fails
   result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 2, cache);
   result.write_buffer_size = memtable_bytes;
   result.max_write_buffer_number = 4;
@@ -280,6 +321,7 @@ rocksdb::Options MakeOptions(const RocksOptions& options) {
       rocksdb::NewGenericRateLimiter(static_cast<int64_t>(options.flush_bytes_per_second), /*refill_period_us=*/100'000,
                                      /*fairness=*/10, rocksdb::RateLimiter::Mode::kWritesOnly, /*auto_tuned=*/true));
   result.bytes_per_sync = 1 << 20;
+  result.allow_fallocate = false;  // on a disk that is nearly full it would take what is left, for nothing
   result.avoid_flush_during_shutdown = true;
   result.avoid_unnecessary_blocking_io = true;
   result.max_open_files = 1000;
@@ -317,11 +359,17 @@ bool CutManifest(rocksdb::Env* environment, const std::string& directory) {
 absl::StatusOr<std::shared_ptr<Engine>> OpenRocksEngine(const std::string& directory, uint64_t generation,
                                                         const RocksOptions& options) {
   rocksdb::DB* db = nullptr;
-  const rocksdb::Options made = MakeOptions(options);
-  rocksdb::Status status = rocksdb::DB::Open(made, directory, &db);
-  if (status.IsCorruption() && CutManifest(made.env, directory)) status = rocksdb::DB::Open(made, directory, &db);
+  rocksdb::Options rocks = MakeOptions(options);
+  if (options.environment == nullptr) {
+    const size_t slash = directory.find_last_of('/');
+    const std::string parent = slash == std::string::npos ? "." : directory.substr(0, slash + 1);
+    rocks.disable_auto_compactions = !HasRoomToCompact(FreeBytesOf(parent), rocks);
+    LOG_IF(WARNING, rocks.disable_auto_compactions) << "the disk is nearly full: the store does not compact";
+  }
+  rocksdb::Status status = rocksdb::DB::Open(rocks, directory, &db);
+  if (status.IsCorruption() && CutManifest(rocks.env, directory)) status = rocksdb::DB::Open(rocks, directory, &db);
   if (!status.ok()) return absl::DataLossError("the store in " + directory + " cannot be opened: " + status.ToString());
-  return std::make_shared<RocksEngine>(std::unique_ptr<rocksdb::DB>(db), generation);
+  return std::make_shared<RocksEngine>(std::unique_ptr<rocksdb::DB>(db), generation, options.mutant);
 }
 
 }  // namespace regent::storage

@@ -15,6 +15,12 @@ class Env;
 
 namespace regent::storage {
 
+// A bug that the tests plant to see that they find it; kNone everywhere else.
+enum class RocksMutant : uint8_t {
+  kNone,
+  kBlocksUnchecked,  // what is read from a table file is believed without its checksum
+};
+
 struct RocksOptions {
   uint64_t memory_bytes = 256 << 20;  // block cache, and memtables inside it: an eighth for each, 64 KiB at least
   // At most, of flushes and compactions together, which take no more than they need: the log's sync shares the disk.
@@ -23,6 +29,7 @@ struct RocksOptions {
   bool unsafe_no_sync = false;  // no file of the store is ever synced: for tests whose data nobody will miss
   // Files and threads: the system's unless a test brings its own, which must outlive the engine.
   rocksdb::Env* environment = nullptr;
+  RocksMutant mutant = RocksMutant::kNone;
 };
 
 // Creates the store when `directory` (whose parent exists) is empty. `generation` tells it from the ones before it.

@@ -1,5 +1,7 @@
 #include "server/node/flusher.h"
 
+#include <utility>
+
 #include "glog/logging.h"
 
 namespace regent::server {
@@ -37,6 +39,11 @@ void Flusher::Check() {
 void Flusher::FlushNow() { Handle(state_machine_.Flush()); }
 
 bool Flusher::Handle(const absl::StatusOr<raft::Index>& persisted) {
+  if (absl::IsResourceExhausted(persisted.status())) {
+    LOG_IF(WARNING, !std::exchange(waits_for_space_, true)) << "the store is not flushed: " << persisted.status();
+    return true;
+  }
+  waits_for_space_ = false;
   if (!persisted.ok()) {
     options_.on_fatal("the store cannot be flushed: " + persisted.status().ToString());
     return false;

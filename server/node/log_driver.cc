@@ -15,6 +15,7 @@ LogDriver::LogDriver(const NodeSeams& seams, const NodeOptions& options, Events 
     : loop_(seams.log_loop),
       raft_loop_(seams.raft_loop),
       log_(seams.log),
+      reserve_(seams.reserve),
       options_(options),
       events_(std::move(events)) {}
 
@@ -40,6 +41,7 @@ void LogDriver::WriteNow(raft::StepId step, std::optional<raft::HardState> hard_
   }
   if (!options_.mutants.acknowledge_after_failed_write && !Check(status)) return;
   waits_for_space_.store(false);
+  WatchRoom();
   if (!options_.mutants.acknowledge_before_persisted) raft_loop_.Post([this, step] { events_.on_persisted(step); });
   prepare_wanted_ = true;
   StartIdleTimer();
@@ -97,9 +99,26 @@ void LogDriver::OnIdle() {
 }
 
 void LogDriver::Prepare() {
-  if (fenced_ || !prepare_wanted_) return;
+  if (fenced_ || !prepare_wanted_ || room_low_) return;
   const absl::StatusOr<bool> more = log_.Prepare();
   if (Check(more.status())) prepare_wanted_ = *more;
+}
+
+void LogDriver::WatchRoom() {
+  if (reserve_ == nullptr || reserve_->held() || room_low_) return;
+  room_low_ = true;
+  events_.on_room_low();
+  TakeRoomBackLater();
+}
+
+void LogDriver::TakeRoomBackLater() {
+  loop_.PostAfter(kTryAgain, [this] {
+    if (fenced_) return;
+    if (!reserve_->Hold().ok()) return TakeRoomBackLater();
+    LOG(INFO) << "the disk has room again, the reserve is held";
+    room_low_ = false;
+    StartIdleTimer();
+  });
 }
 
 // A full disk is no fault: what was asked for did not happen and is asked for again later.

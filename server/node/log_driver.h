@@ -4,6 +4,9 @@
 // The first error of the disk fences the node: nothing is written or reported durable any more, and `on_fatal` is
 // called, which ends the process. A sync is never repeated. A full disk is no such error: the write waits for space.
 //
+// While the reserve is given up nothing is prepared ahead, which would take that space; every second the loop looks
+// whether the disk has room for the reserve again.
+//
 // Functions named on_... run on the raft loop. Everything else may be called from any thread and runs on the log loop.
 #pragma once
 
@@ -25,6 +28,8 @@ class LogDriver {
   struct Events {
     std::function<void(raft::StepId)> on_persisted;
     std::function<void(raft::LogFetch, raft::FetchResult)> on_fetched;
+    // On the log loop: the disk was full and the space kept in reserve was given up, or there was none to keep.
+    std::function<void()> on_room_low;
   };
 
   LogDriver(const NodeSeams& seams, const NodeOptions& options, Events events);
@@ -44,18 +49,22 @@ class LogDriver {
   void StartIdleTimer();
   void OnIdle();
   void Prepare();
+  void WatchRoom();
+  void TakeRoomBackLater();
   // True when the log may be used.
   bool Check(const absl::Status& status);
 
   Loop& loop_;
   Loop& raft_loop_;
   storage::LogStore& log_;
+  storage::ReserveFile* const reserve_;
   const NodeOptions& options_;
   const Events events_;
   std::atomic<bool> waits_for_space_{false};
 
   // Of the log loop.
   bool fenced_ = false;
+  bool room_low_ = false;
   bool idle_timer_ = false;
   bool prepare_wanted_ = true;
   uint64_t writes_ = 0;  // counts, so that idleness is seen

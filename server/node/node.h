@@ -87,6 +87,7 @@ class Node final : public api::Backend {
   // `refused` hears ErrNoSpace as soon as the alarm is raised, or cannot be.
   void RaiseNoSpace(std::vector<api::Done<api::WriteResult>> refused);
   void AnswerRefused();
+  void OnRoomLow();  // on the log loop
 
   // Life (node.cc).
   void OnRole(const raft::RoleChange& change);

@@ -17,6 +17,7 @@
 #include "server/runtime/loop.h"
 #include "server/runtime/metrics.h"
 #include "storage/log_store.h"
+#include "storage/reserve_file.h"
 #include "storage/state_machine.h"
 
 namespace regent::server {
@@ -80,6 +81,7 @@ struct NodeSeams {
   Transport& transport;
   uint64_t seed = 0;  // must differ at every start
   Metrics& metrics;
+  storage::ReserveFile* reserve = nullptr;  // space for a full disk, of the log loop; null: none is kept
 };
 
 }  // namespace regent::server

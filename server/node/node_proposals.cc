@@ -13,6 +13,8 @@ namespace regent::server {
 
 void Node::Propose(api::WriteRequest request, api::MonotonicTime deadline, api::Done<api::WriteResult> done) {
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  // What waits for space already waits in memory; more of it is refused as what the alarm refuses.
+  if (log_.waits_for_space() && storage::QuotaCost(request) > 0) return done(api::ErrNoSpace());
   if (!storage::FitsQuota(request, applier_.logical_bytes(), options_.quota_bytes)) {
     return RefuseForSpace(std::move(done));
   }
@@ -95,7 +97,7 @@ void Node::RaiseNoSpace(std::vector<api::Done<api::WriteResult>> refused) {
   if (raising_no_space_) return;
   if (stopping_.load() || no_space_.load()) return AnswerRefused();
   raising_no_space_ = true;
-  LOG(WARNING) << "the store is over its quota: raising the alarm NOSPACE";
+  LOG(WARNING) << "there is no space for more data: raising the alarm NOSPACE";
   const api::AlarmRequest raise{
       .action = api::AlarmAction::kActivate, .member_id = options_.member_id, .alarm = api::AlarmType::kNoSpace};
   ProposeOwn(raise, 0, [this](const absl::Status&) {
@@ -110,6 +112,13 @@ void Node::RefuseForSpace(api::Done<api::WriteResult> done) {
     refused.push_back(std::move(done));
     RaiseNoSpace(std::move(refused));
   });
+}
+
+// The disk itself is full, whatever the quota says. From now on only what frees space, and what needs next to none, is
+// taken; as with the quota the operator frees space and disarms the alarm.
+void Node::OnRoomLow() {
+  LOG(WARNING) << "the disk is full, or nearly so: the space kept in reserve is in use";
+  seams_.raft_loop.Post([this] { RaiseNoSpace({}); });
 }
 
 void Node::AnswerRefused() {

@@ -40,7 +40,7 @@ RpcClient::RpcClient(const std::string& endpoint, int connections) : core_(std::
     arguments.SetInt("grpc.connection", i);
     arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
     // This one is the time that a connection may take to come about: long, or a loaded machine looks like a lost write.
-    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 10'000);
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20'000);
     arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 200);
     arguments.SetMaxReceiveMessageSize(-1);
     core_->stubs.push_back(std::make_unique<grpc::GenericStub>(

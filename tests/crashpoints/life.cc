@@ -272,7 +272,7 @@ absl::Status Life::Open() {
               .prefill_bytes = kPrefillBytes,
               .spare_segments_max = 1,
               .mutant = LogMutantOf(options_.mutant)},
-      .reserve_bytes = kReserveBytes};
+      .reserve = {.bytes = kReserveBytes, .for_start_bytes = kReserveBytes / 8}};
   absl::StatusOr<std::unique_ptr<server::NodeStorage>> opened =
       server::OpenNodeStorage(settings, std::move(parts), random_(), metrics_);
   if (!opened.ok()) return opened.status();

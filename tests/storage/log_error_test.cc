@@ -62,7 +62,7 @@ void RunWithFault(uint64_t call, DiskFault fault, ErrorCounts* counts, bool* inj
     if (done.ok()) continue;
     ASSERT_EQ(disk.faults_injected(), faults_before + 1) << done;
     ASSERT_EQ(CrashAndCompare(disk, driver, options, call), "") << done;
-    if (absl::IsResourceExhausted(done) && !driver.last_was_hard_state()) {
+    if (absl::IsResourceExhausted(done)) {
       ++counts->waited;
       const absl::Status again = driver.Repeat(*opened.log);
       ASSERT_TRUE(again.ok()) << again;
@@ -97,6 +97,40 @@ TEST(LogError, TheFailureOfAnyCallLosesNothingThatWasAcknowledged) {
   EXPECT_GE(counts.fenced, 100u);
   EXPECT_GE(counts.waited, 50u);
   EXPECT_GE(counts.failed_opens, 5u);
+}
+
+// A full disk cuts the write of one copy of term and vote, and the save is repeated: at every moment the other copy is
+// whole.
+TEST(LogError, ASaveThatIsRepeatedAfterAFullDiskNeverRisksBothCopies) {
+  for (uint64_t call = 1; call <= 3; call += 2) {
+    MemoryDisk disk;
+    ASSERT_TRUE(disk.CreateFolder(kTestFolder).ok());
+    OpenedLog opened = OpenLog(disk, SmallLogOptions());
+    const raft::HardState before{.term = {7}, .vote = {1}};
+    const raft::HardState after{.term = {8}, .vote = {2}};
+    ASSERT_TRUE(opened.log->SaveHardState(before).ok());
+    disk.FailCalls(disk.calls() + call, 1, DiskFault::kShortWrite);
+    ASSERT_TRUE(absl::IsResourceExhausted(opened.log->SaveHardState(after)));
+    uint64_t crashes = 0;
+    disk.set_observer([&](uint64_t) {
+      for (const bool keep : {false, true}) {
+        const std::unique_ptr<MemoryDisk> crashed = disk.AfterCrash([&](const UnsyncedPiece&) { return keep; });
+        // What a crash leaves of a sector while it is written may be neither the old nor the new content.
+        const std::vector<UnsyncedPiece> unsynced = disk.Unsynced();
+        if (!unsynced.empty()) crashed->Damage(unsynced.back().path, 20, "?");
+        const OpenedLog found = OpenLog(*crashed, SmallLogOptions());
+        ASSERT_TRUE(found.status.ok()) << found.status;
+        ASSERT_TRUE(found.recovered.hard_state == before || found.recovered.hard_state == after);
+        ++crashes;
+      }
+    });
+    ASSERT_TRUE(opened.log->SaveHardState(after).ok());
+    disk.set_observer(nullptr);
+    EXPECT_GE(crashes, 8u);
+    opened.log.reset();
+    const std::unique_ptr<MemoryDisk> crashed = disk.AfterCrash([](const UnsyncedPiece&) { return false; });
+    EXPECT_EQ(OpenLog(*crashed, SmallLogOptions()).recovered.hard_state, after);
+  }
 }
 
 TEST(LogError, AFailedSyncFencesTheLogAlthoughTheNextSyncWouldSucceed) {
@@ -150,7 +184,7 @@ TEST(LogError, TheReserveIsGivenUpForAnAppendOnAFullDisk) {
   MemoryDisk disk;
   ASSERT_TRUE(disk.CreateFolder(kTestFolder).ok());
   disk.set_capacity(80 << 10);
-  storage::ReserveFile reserve(disk, "/reserve", 30 << 10);
+  storage::ReserveFile reserve(disk, "/reserve", {.bytes = 30 << 10, .for_start_bytes = 4 << 10});
   ASSERT_TRUE(reserve.Hold().ok());
   storage::LogOptions options = SmallLogOptions();
   options.make_room = [&reserve] { return reserve.GiveUp(); };
@@ -162,10 +196,19 @@ TEST(LogError, TheReserveIsGivenUpForAnAppendOnAFullDisk) {
     ++entry.index.value;
   }
   EXPECT_GT(disk.bytes_used(), 40u << 10);
+  EXPECT_EQ(disk.Content("/reserve").size(), 4u << 10) << "the part for a start is kept";
   ASSERT_TRUE(opened.log->Append({&entry, 1}).ok());
   EXPECT_FALSE(reserve.GiveUp());
   EXPECT_TRUE(absl::IsResourceExhausted(reserve.Hold())) << "there is too little space for it now";
-  EXPECT_FALSE(*disk.Exists("/reserve"));
+  EXPECT_EQ(disk.Content("/reserve").size(), 4u << 10);
+  ASSERT_TRUE(reserve.GiveUpForStart().ok());
+  EXPECT_EQ(disk.Content("/reserve").size(), 0u);
+
+  disk.set_capacity(disk.bytes_used() + (20 << 10));
+  EXPECT_TRUE(absl::IsResourceExhausted(reserve.Hold()));
+  EXPECT_EQ(disk.Content("/reserve").size(), 4u << 10) << "there is room for the part for a start";
+  disk.set_capacity(disk.bytes_used() + (40 << 10));
+  EXPECT_TRUE(reserve.Hold().ok());
 }
 
 TEST(LogError, AReadErrorIsReportedWithoutAGuess) {

@@ -51,7 +51,6 @@ std::string DifferenceTo(const LogModel& model, const storage::RecoveredLog& rec
 
 absl::Status LogDriver::Step(storage::LogStore& log) {
   in_flight_ = acknowledged_;
-  last_was_hard_state_ = false;
   last_ = Choose();
   return Repeat(log);
 }
@@ -106,7 +105,6 @@ LogDriver::Operation LogDriver::AppendFrom(uint64_t first) {
 
 LogDriver::Operation LogDriver::SaveHardState() {
   in_flight_.hard_state = {.term = {acknowledged_.hard_state.term.value + Random(3)}, .vote = {Random(4)}};
-  last_was_hard_state_ = true;
   return [state = in_flight_.hard_state](storage::LogStore& log) { return log.SaveHardState(state); };
 }
 

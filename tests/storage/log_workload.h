@@ -63,7 +63,6 @@ class LogDriver {
   const LogModel& in_flight() const { return in_flight_; }
   // After a restart: which of the two was found.
   void Continue(const LogModel& model) { acknowledged_ = in_flight_ = model; }
-  bool last_was_hard_state() const { return last_was_hard_state_; }
   uint64_t Random(uint64_t below) { return std::uniform_int_distribution<uint64_t>(0, below - 1)(random_); }
 
  private:
@@ -80,7 +79,6 @@ class LogDriver {
   LogModel acknowledged_;
   LogModel in_flight_;
   Operation last_;
-  bool last_was_hard_state_ = false;
 };
 
 struct OpenedLog {

@@ -377,6 +377,8 @@ void MemoryDisk::Change(Folder& folder, NameChange change) {
   folder.changes.push_back(std::move(change));
 }
 
+absl::StatusOr<uint64_t> MemoryDisk::FreeBytes(const std::string& /*folder*/) { return CapacityLeft(); }
+
 uint64_t MemoryDisk::CapacityLeft() const {
   if (capacity_ == UINT64_MAX) return UINT64_MAX;
   return capacity_ - std::min(capacity_, bytes_used());

@@ -74,6 +74,7 @@ class MemoryDisk : public storage::Files {
   absl::Status CreateFolder(const std::string& folder) override;
   absl::Status RemoveEmptyFolder(const std::string& folder) override;
   absl::Status SyncFolder(const std::string& folder) override;
+  absl::StatusOr<uint64_t> FreeBytes(const std::string& folder) override;
   absl::StatusOr<std::unique_ptr<storage::FileLock>> Lock(const std::string& path) override;
 
   // Called after every call that changes something, with its number (from 1): the moment at which a crash may come.
