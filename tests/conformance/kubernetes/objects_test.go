@@ -35,7 +35,9 @@ type object struct {
 type metadata struct {
 	Name               string            `json:"name,omitempty"`
 	Namespace          string            `json:"namespace,omitempty"`
+	UID                string            `json:"uid,omitempty"`
 	ResourceVersion    string            `json:"resourceVersion,omitempty"`
+	DeletionTimestamp  string            `json:"deletionTimestamp,omitempty"`
 	Continue           string            `json:"continue,omitempty"`
 	RemainingItemCount int64             `json:"remainingItemCount,omitempty"`
 	Annotations        map[string]string `json:"annotations,omitempty"`
@@ -97,6 +99,7 @@ func (a *apiServer) must(t *testing.T, method, path string, body *object) *objec
 func (c *cluster) namespace(t *testing.T, name string) string {
 	t.Helper()
 	c.cached.must(t, "POST", "/api/v1/namespaces", &object{APIVersion: "v1", Kind: "Namespace", Metadata: metadata{Name: name}})
+	c.awaitPublished(t, name)
 	return name
 }
 
