@@ -21,7 +21,7 @@ type kubelets struct {
 	nodes map[string]bool
 }
 
-// startKubelets makes the nodes; everything ends with the test.
+// startKubelets makes the nodes and waits until pods can be bound to them; everything ends with the test.
 func startKubelets(t *testing.T, a *apiServer, nodes ...string) {
 	t.Helper()
 	k := &kubelets{api: a, nodes: map[string]bool{}}
@@ -34,6 +34,23 @@ func startKubelets(t *testing.T, a *apiServer, nodes ...string) {
 	go func() { k.renew(ctx); ended <- struct{}{} }()
 	go func() { k.run(ctx); ended <- struct{}{} }()
 	t.Cleanup(func() { cancel(); <-ended; <-ended })
+	for name := range k.nodes {
+		k.awaitReady(t, name)
+	}
+}
+
+// awaitReady waits until the controller manager has taken off the taint that every new node has.
+func (k *kubelets) awaitReady(t *testing.T, name string) {
+	t.Helper()
+	for deadline := time.Now().Add(requestPatience); ; time.Sleep(50 * time.Millisecond) {
+		node := k.api.must(t, "GET", "/api/v1/nodes/"+name, nil)
+		if node.Spec["taints"] == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the node %s keeps its taints %v", name, node.Spec["taints"])
+		}
+	}
 }
 
 func now() string { return time.Now().UTC().Format("2006-01-02T15:04:05.000000Z") }
