@@ -16,12 +16,12 @@ source "$KUBE_ROOT/hack/lib/etcd.sh"
 trap kube::etcd::cleanup EXIT
 kube::etcd::start
 echo
-kube::etcd::start_scraping
+kube::etcd::start_scraping >"$TMPDIR/scraping" 2>&1 # whose pipe it would keep open
 kube::etcd::scrape
 kill "$ETCD_SCRAPE_PID"
 wait "$ETCD_SCRAPE_PID" || true
 grep -hc '^etcd_mvcc_db_total_size_in_bytes ' "$ETCD_SCRAPE_DIR"/*.scrape
-etcdctl --endpoints "$KUBE_INTEGRATION_ETCD_URL" get test --keys-only
+etcdctl --endpoints "$KUBE_INTEGRATION_ETCD_URL" get _test --keys-only
 unset ETCD_SCRAPE_PID
 kube::etcd::stop
 ! kill -0 "$ETCD_PID" 2>/dev/null && echo "the server is gone"
@@ -37,7 +37,7 @@ func TestTheShellFunctionsOfKubernetes(t *testing.T) {
 		`etcd: : {"health":"true"`,  // of kube::util::wait_for_url
 		`{"header":{"cluster_id":"`, // of the put through JSON
 		"\n1\n",                     // the metric of the scrape
-		"\ntest\n",                  // the key that was put
+		"\n_test\n",                 // the key that was put
 		"the server is gone\n",
 	} {
 		if !strings.Contains(got, want) {

@@ -63,7 +63,8 @@ func (k *kubelets) register(t *testing.T, name string) {
 		"conditions": []map[string]string{{"type": "Ready", "status": "True", "reason": "KubeletReady",
 			"lastHeartbeatTime": time.Now().UTC().Format(time.RFC3339), "lastTransitionTime": time.Now().UTC().Format(time.RFC3339)}},
 	})
-	k.api.must(t, "POST", "/api/v1/nodes", &object{APIVersion: "v1", Kind: "Node", Metadata: metadata{Name: name}, Status: status})
+	k.api.must(t, "POST", "/api/v1/nodes", &object{APIVersion: "v1", Kind: "Node", Status: status,
+		Metadata: metadata{Name: name, Labels: map[string]string{"kubernetes.io/hostname": name}}})
 	k.api.must(t, "POST", leases, &object{APIVersion: "coordination.k8s.io/v1", Kind: "Lease", Metadata: metadata{Name: name},
 		Spec: map[string]any{"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": now()}})
 }

@@ -41,6 +41,7 @@ type metadata struct {
 	Continue           string            `json:"continue,omitempty"`
 	RemainingItemCount int64             `json:"remainingItemCount,omitempty"`
 	Annotations        map[string]string `json:"annotations,omitempty"`
+	Labels             map[string]string `json:"labels,omitempty"`
 }
 
 // revision is the resource version as the number that it is in etcd.
