@@ -42,7 +42,7 @@ func TestKwok(t *testing.T) {
 		t.Helper()
 		return output(t, tool(tools, "kubectl"), append([]string{"--request-timeout=60s"}, words...)...)
 	}
-	t.Cleanup(func() { kwokctl("delete", "cluster") })
+	defer kwokctl("delete", "cluster") // while the commands of the test may still run
 	kwokctl("create", "cluster", "--runtime=binary", "--wait=110s", "--etcd-binary="+etcd,
 		"--kube-apiserver-binary="+tool(tools, "kube-apiserver"),
 		"--kube-controller-manager-binary="+tool(tools, "kube-controller-manager"),
