@@ -66,8 +66,8 @@ func startCluster(t *testing.T, environment ...string) *cluster {
 	writeCredentials(t, folder)
 	datastore := server.Start(t, "--watch-progress-notify-interval=5s", "--quota-backend-bytes=8589934592")
 	c := &cluster{datastore: datastore, folder: folder}
-	c.cached = newAPIServer(t, c.datastore, folder, "cached", "--advertise-address="+cachedAddress)
-	c.uncached = newAPIServer(t, c.datastore, folder, "uncached", "--watch-cache=false", "--advertise-address="+uncachedAddress)
+	c.cached = newAPIServer(t, datastore.Endpoint, folder, "cached", "--advertise-address="+cachedAddress)
+	c.uncached = newAPIServer(t, datastore.Endpoint, folder, "uncached", "--watch-cache=false", "--advertise-address="+uncachedAddress)
 	for _, a := range c.both() {
 		a.environment = append(a.environment, environment...)
 		a.start(t)
@@ -104,7 +104,7 @@ func writeCredentials(t *testing.T, folder string) {
 	}
 }
 
-func newAPIServer(t *testing.T, datastore *server.Server, folder, name string, flags ...string) *apiServer {
+func newAPIServer(t *testing.T, endpoint, folder, name string, flags ...string) *apiServer {
 	t.Helper()
 	host := server.LoopbackHost()
 	ports, err := server.FreePorts(host, 1)
@@ -121,7 +121,7 @@ func newAPIServer(t *testing.T, datastore *server.Server, folder, name string, f
 	}
 	_ = os.Remove(a.log)
 	a.arguments = append([]string{
-		"--etcd-servers=" + datastore.Endpoint,
+		"--etcd-servers=" + endpoint,
 		"--bind-address=" + host,
 		fmt.Sprintf("--secure-port=%d", ports[0]),
 		"--cert-dir=" + filepath.Join(folder, "certs-"+name),
@@ -150,6 +150,16 @@ func (a *apiServer) start(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// said is everything in the server's log.
+func (a *apiServer) said(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(a.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func (a *apiServer) kill() { a.process.Kill() }

@@ -22,7 +22,7 @@ func TestAFullDatastoreRecovers(t *testing.T) {
 	folder := t.TempDir()
 	writeCredentials(t, folder)
 	datastore := server.Start(t, fmt.Sprint("--quota-backend-bytes=", quotaBytes))
-	a := newAPIServer(t, datastore, folder, "quota", "--advertise-address="+cachedAddress)
+	a := newAPIServer(t, datastore.Endpoint, folder, "quota", "--advertise-address="+cachedAddress)
 	a.start(t)
 	t.Cleanup(a.kill)
 	a.awaitReady(t)

@@ -11,7 +11,8 @@ import (
 func TestMain(m *testing.M) {
 	required := []string{"api requests", "kubectl calls", "api watch events checked", "consistent lists", "conflicts",
 		"compactions by kube-apiserver", "expired events", "datastore crashes", "kube-apiserver crashes",
-		"records of API servers expired", "recoveries from a full datastore"}
+		"records of API servers expired", "recoveries from a full datastore",
+		"watch events lost on purpose", "planted differences found"}
 	if wholeTable() {
 		required = append(required, "pods bound", "rollouts", "namespaces deleted", "objects created at once",
 			"kinds checked by kube-apiserver")
