@@ -21,12 +21,16 @@ import (
 	"time"
 
 	"regent/tests/conformance/counters"
+	"regent/tests/conformance/figures"
 	"regent/tests/conformance/server"
 )
 
 const (
 	token         = "conformance"
 	readyPatience = 3 * time.Minute
+	// What each API server says its address is. A loopback address is refused.
+	cachedAddress   = "10.10.10.10"
+	uncachedAddress = "10.10.10.11"
 )
 
 // cluster is a datastore with the two API servers on it.
@@ -34,6 +38,9 @@ type cluster struct {
 	datastore *server.Server
 	cached    *apiServer
 	uncached  *apiServer
+	folder    string
+	// controllers: the controller manager and the scheduler run too.
+	controllers bool
 }
 
 func (c *cluster) both() []*apiServer { return []*apiServer{c.cached, c.uncached} }
@@ -47,25 +54,32 @@ type apiServer struct {
 	log       string
 	folder    string
 	process   *server.Process
+	// environment: an event that cannot be decoded ends the server, instead of only its watch.
+	environment []string
 }
 
-// startCluster starts everything and waits until both API servers are ready.
-func startCluster(t *testing.T) *cluster {
+// startCluster starts everything and waits until both API servers are ready. The environment is that of the API servers.
+func startCluster(t *testing.T, environment ...string) *cluster {
 	t.Helper()
 	began := time.Now()
 	folder := t.TempDir()
 	writeCredentials(t, folder)
-	c := &cluster{datastore: server.Start(t, "--watch-progress-notify-interval=5s", "--quota-backend-bytes=8589934592")}
-	c.cached = newAPIServer(t, c.datastore, folder, "cached")
-	c.uncached = newAPIServer(t, c.datastore, folder, "uncached", "--watch-cache=false")
+	datastore := server.Start(t, "--watch-progress-notify-interval=5s", "--quota-backend-bytes=8589934592")
+	c := &cluster{datastore: datastore, folder: folder}
+	c.cached = newAPIServer(t, datastore.Endpoint, folder, "cached", "--advertise-address="+cachedAddress)
+	c.uncached = newAPIServer(t, datastore.Endpoint, folder, "uncached", "--watch-cache=false", "--advertise-address="+uncachedAddress)
 	for _, a := range c.both() {
+		a.environment = append(a.environment, environment...)
 		a.start(t)
 		t.Cleanup(a.kill)
 	}
 	for _, a := range c.both() {
 		a.awaitReady(t)
 	}
-	t.Logf("two API servers ready after %v", time.Since(began).Round(100*time.Millisecond))
+	figures.Since(t, "two API servers ready", began)
+	if wholeTable() {
+		c.startControllers(t)
+	}
 	return c
 }
 
@@ -90,7 +104,7 @@ func writeCredentials(t *testing.T, folder string) {
 	}
 }
 
-func newAPIServer(t *testing.T, datastore *server.Server, folder, name string, flags ...string) *apiServer {
+func newAPIServer(t *testing.T, endpoint, folder, name string, flags ...string) *apiServer {
 	t.Helper()
 	host := server.LoopbackHost()
 	ports, err := server.FreePorts(host, 1)
@@ -102,13 +116,14 @@ func newAPIServer(t *testing.T, datastore *server.Server, folder, name string, f
 		url:    fmt.Sprintf("https://%s:%d", host, ports[0]),
 		log:    filepath.Join(server.Artefacts(t.Name()), "kube-apiserver-"+name+".log"),
 		folder: folder,
+
+		environment: []string{"KUBE_PANIC_WATCH_DECODE_ERROR=true"},
 	}
 	_ = os.Remove(a.log)
 	a.arguments = append([]string{
-		"--etcd-servers=" + datastore.Endpoint,
+		"--etcd-servers=" + endpoint,
 		"--bind-address=" + host,
 		fmt.Sprintf("--secure-port=%d", ports[0]),
-		"--advertise-address=10.10.10.10", // a loopback address is refused
 		"--cert-dir=" + filepath.Join(folder, "certs-"+name),
 		"--token-auth-file=" + filepath.Join(folder, "tokens.csv"),
 		"--authorization-mode=RBAC",
@@ -131,10 +146,20 @@ func newAPIServer(t *testing.T, datastore *server.Server, folder, name string, f
 func (a *apiServer) start(t *testing.T) {
 	t.Helper()
 	var err error
-	a.process, err = server.Launch(a.log, nil, server.Tool(t, "kube-apiserver"), a.arguments...)
+	a.process, err = server.Launch(a.log, a.environment, server.Tool(t, "kube-apiserver"), a.arguments...)
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// said is everything in the server's log.
+func (a *apiServer) said(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(a.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }
 
 func (a *apiServer) kill() { a.process.Kill() }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"regent/tests/conformance/counters"
+	"regent/tests/conformance/figures"
 	"regent/tests/conformance/history"
 )
 
@@ -110,29 +111,36 @@ func (l *load) finish(t *testing.T) {
 	final := map[string]string{}
 	list := l.cluster.uncached.must(t, "GET", l.path, nil)
 	for _, item := range list.Items {
-		if item.Metadata.Name != "end" {
+		if name := item.Metadata.Name; name != "end" && name != publishedName {
 			final[item.Metadata.Name] = item.value()
 		}
 	}
 	if err := l.writes.Survived(final); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d writes answered, %d uncertain", len(acknowledged), len(uncertain))
+	figures.Add(t, "writes meanwhile", "%d answered, %d uncertain", len(acknowledged), len(uncertain))
 	counters.Add("writes under crashes", len(acknowledged))
 	compareLists(t, l.cluster, l.path)
 }
 
-func apiServerCrash(t *testing.T, c *cluster) {
-	l := startLoad(t, c, "apiserver-crash", c.uncached)
+func apiServerRestarts(t *testing.T, c *cluster) {
+	l := startLoad(t, c, "apiserver-restarts", c.uncached)
 	before := c.cached.must(t, "GET", l.path, nil).Metadata.ResourceVersion
-	for range 2 {
+	for _, end := range []string{"SIGKILL", "SIGKILL", "SIGTERM"} {
 		l.await(t, 200)
-		c.cached.kill()
+		if end == "SIGTERM" {
+			// It waits for open watches, up to a minute.
+			if !c.cached.process.Terminate(crashPatience) {
+				t.Errorf("kube-apiserver does not end within %v of SIGTERM", crashPatience)
+			}
+		} else {
+			c.cached.kill()
+		}
 		counters.Add("kube-apiserver crashes", 1)
 		began := time.Now()
 		c.cached.start(t)
 		c.cached.awaitReady(t)
-		t.Logf("ready again after %v", time.Since(began).Round(100*time.Millisecond))
+		figures.Since(t, "kube-apiserver ready again after "+end, began)
 		expired(t, c.cached, l.path, before)
 	}
 	l.await(t, 200)
@@ -153,18 +161,24 @@ func expired(t *testing.T, a *apiServer, path, revision string) {
 	}
 }
 
-func datastoreCrash(t *testing.T, c *cluster) {
-	l := startLoad(t, c, "datastore-crash", c.both()...)
-	for range 3 {
+func datastoreRestarts(t *testing.T, c *cluster) {
+	l := startLoad(t, c, "datastore-restarts", c.both()...)
+	for _, end := range []string{"SIGKILL", "SIGKILL", "SIGTERM"} {
 		l.await(t, 200)
-		c.datastore.Kill()
+		if end == "SIGTERM" {
+			if !c.datastore.Stop() {
+				t.Error("the datastore does not end by itself after SIGTERM")
+			}
+		} else {
+			c.datastore.Kill()
+		}
 		counters.Add("datastore crashes", 1)
 		began := time.Now()
 		c.datastore.Restart(t)
 		for _, a := range c.both() {
 			a.awaitReady(t)
 		}
-		t.Logf("ready again after %v", time.Since(began).Round(100*time.Millisecond))
+		figures.Since(t, "ready again after the datastore's "+end, began)
 	}
 	l.await(t, 200)
 	l.finish(t)
@@ -173,27 +187,48 @@ func datastoreCrash(t *testing.T, c *cluster) {
 // compareLists compares a list through both servers at one revision.
 func compareLists(t *testing.T, c *cluster, path string) {
 	t.Helper()
-	fresh := c.uncached.must(t, "GET", path, nil)
-	at := path + "?resourceVersionMatch=Exact&resourceVersion=" + fresh.Metadata.ResourceVersion
-	var lists [2]map[string]any
-	for i, a := range c.both() {
-		code, text, err := a.raw(t.Context(), "GET", at, "", nil)
-		// After a crash of the datastore a cache may still be filling.
-		for deadline := time.Now().Add(requestPatience); code == http.StatusTooManyRequests && time.Now().Before(deadline); {
-			time.Sleep(100 * time.Millisecond)
-			code, text, err = a.raw(t.Context(), "GET", at, "", nil)
-		}
-		if err == nil {
-			err = json.Unmarshal(text, &lists[i])
-		}
-		if err != nil || code != http.StatusOK {
-			t.Errorf("%s (%s): %d %v %.200s", at, a.name, code, err, text)
-			return
-		}
+	if err := c.sameList(t.Context(), path); err != nil {
+		t.Error(err)
 	}
-	if !reflect.DeepEqual(lists[0], lists[1]) {
-		t.Errorf("%s differs between the two servers", at)
+}
+
+// sameList asks the cache for what is there now, and the datastore for what was there at the revision of that answer. The
+// other way round the server with the cache would ask the datastore too.
+func (c *cluster) sameList(ctx context.Context, path string) error {
+	fromCache, revision, err := c.cached.wholeList(ctx, path)
+	if err != nil {
+		return err
 	}
+	stored, _, err := c.uncached.wholeList(ctx, path+"?resourceVersionMatch=Exact&resourceVersion="+revision)
+	if err != nil {
+		return err
+	}
+	if !reflect.DeepEqual(fromCache, stored) {
+		return fmt.Errorf("%s at revision %s: %d objects in the cache and %d in the datastore, and they differ", path, revision,
+			len(fromCache), len(stored))
+	}
+	return nil
+}
+
+// wholeList is a list's objects and its revision.
+func (a *apiServer) wholeList(ctx context.Context, path string) (items []any, revision string, err error) {
+	code, text, err := a.raw(ctx, "GET", path, "", nil)
+	// After a crash of the datastore a cache may still be filling.
+	for deadline := time.Now().Add(requestPatience); code == http.StatusTooManyRequests && time.Now().Before(deadline); {
+		time.Sleep(100 * time.Millisecond)
+		code, text, err = a.raw(ctx, "GET", path, "", nil)
+	}
+	var list struct {
+		Metadata struct{ ResourceVersion string }
+		Items    []any
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &list)
+	}
+	if err != nil || code != http.StatusOK {
+		return nil, "", fmt.Errorf("%s (%s): %d %w %.200s", path, a.name, code, err, text)
+	}
+	return list.Items, list.Metadata.ResourceVersion, nil
 }
 
 // sameLists compares every listable kind.
@@ -237,7 +272,7 @@ func sameLists(t *testing.T, c *cluster) {
 			}
 		}
 	}
-	t.Logf("%d kinds compared", compared)
+	figures.Add(t, "kinds compared", "%d", compared)
 	if compared < 30 {
 		t.Errorf("only %d kinds", compared)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"regent/tests/conformance/counters"
+	"regent/tests/conformance/figures"
 	"regent/tests/conformance/history"
 )
 
@@ -36,10 +37,11 @@ func (c *cluster) fill(t *testing.T, path string, count int) {
 func pages(t *testing.T, c *cluster) {
 	path := configMaps(c.namespace(t, "pages"))
 	c.fill(t, path, 1200)
+	all := 1200 + c.published()
 	for _, a := range c.both() {
 		seen := map[string]bool{}
 		next, revision := "", ""
-		for page, row := range []struct{ items, remaining int }{{500, 700}, {500, 200}, {200, 0}} {
+		for page, row := range []struct{ items, remaining int }{{500, all - 500}, {500, all - 1000}, {all - 1000, 0}} {
 			list := a.must(t, "GET", path+"?limit=500&continue="+url.QueryEscape(next), nil)
 			if len(list.Items) != row.items || list.Metadata.RemainingItemCount != int64(row.remaining) {
 				t.Errorf("page %d (%s): %d items, %d remaining, want %v", page, a.name, len(list.Items), list.Metadata.RemainingItemCount, row)
@@ -60,7 +62,7 @@ func pages(t *testing.T, c *cluster) {
 				c.uncached.must(t, "DELETE", path+fmt.Sprint("/d", a.name, page), nil)
 			}
 		}
-		if len(seen) != 1200 || seen["d"+a.name+"1"] {
+		if len(seen) != all || seen["d"+a.name+"1"] {
 			t.Errorf("%s: %d different items", a.name, len(seen))
 		}
 		c.uncached.must(t, "DELETE", path+"/d"+a.name+"2", nil)
@@ -72,6 +74,7 @@ func consistentLists(t *testing.T, c *cluster) {
 	path := "/api/v1/namespaces/" + c.namespace(t, "consistent") + "/secrets"
 	var checker history.ConsistentLists
 	const rounds = 200
+	var took []time.Duration
 	for i := range rounds {
 		name := fmt.Sprint("s", i%50)
 		write := history.Write{Kind: history.Put, Key: name}
@@ -84,7 +87,9 @@ func consistentLists(t *testing.T, c *cluster) {
 			c.uncached.must(t, "DELETE", path+"/"+name, nil)
 		}
 		checker.Acknowledged(write)
+		began := time.Now()
 		list := c.cached.must(t, "GET", path, nil)
+		took = append(took, time.Since(began))
 		seen := history.List{Revision: list.revision(), Objects: map[string]int64{}}
 		for _, item := range list.Items {
 			seen.Objects[item.Metadata.Name] = item.revision()
@@ -98,13 +103,14 @@ func consistentLists(t *testing.T, c *cluster) {
 	all := c.cached.metric(t, waits+"_count", `resource="secrets"`)
 	quick := c.cached.metric(t, waits+"_bucket", `resource="secrets"`, `le="0.2"`)
 	fallbacks := c.cached.metric(t, "apiserver_watch_cache_consistent_read_total", `resource="secrets"`, `fallback="true"`)
-	t.Logf("%.0f waits of the cache, %.1f %% up to 0.2 s, %.0f fallbacks", all, 100*quick/max(all, 1), fallbacks)
+	figures.Latencies(t, "a consistent list from the cache", took)
+	figures.Add(t, "waits of the cache", "%.0f, %.1f %% of them up to 0.2 s, %.0f fallbacks", all, 100*quick/max(all, 1), fallbacks)
 	if all == 0 || quick < 0.99*all || fallbacks > 0 {
 		t.Errorf("%.0f waits, %.0f of them up to 0.2 s, %.0f fallbacks", all, quick, fallbacks)
 	}
 }
 
-// compaction also shows what the API makes of a continue token whose revision is gone.
+// compaction also shows what the API makes of a continue token and of a watch whose revision is gone.
 func compaction(t *testing.T, c *cluster) {
 	client := c.datastore.Client(t)
 	path := configMaps(c.namespace(t, "compacted"))
@@ -133,10 +139,13 @@ func compaction(t *testing.T, c *cluster) {
 			t.Fatalf("compact_rev_key did not reach revision %d: it is %d", revision, compacted)
 		}
 	}
-	t.Logf("revision %d compacted after %v, %d objects rewritten until then", compacted, time.Since(began).Round(time.Second), churned())
+	figures.Add(t, "compacted by kube-apiserver", "after %.0f s and %d rewritten objects", time.Since(began).Seconds(), churned())
 	for _, a := range c.both() {
-		continued(t, ctx, a, path, first[a])
+		t.Run("a list is continued after it, "+a.name, func(t *testing.T) { continued(t, ctx, a, path, first[a], 30+c.published()) })
 	}
+	t.Run("a watch from before it is refused", func(t *testing.T) {
+		expired(t, c.uncached, path, first[c.uncached].Metadata.ResourceVersion)
+	})
 }
 
 // churn rewrites an object until the context ends; the function tells how often.
@@ -169,7 +178,7 @@ func churn(t *testing.T, ctx context.Context, c *cluster, path string) func() in
 
 // continued asks for the page after one whose revision is compacted. A server with a cache learns of a compaction up to 15 s
 // late, so it may still know the answer for a while.
-func continued(t *testing.T, ctx context.Context, a *apiServer, path string, first *object) {
+func continued(t *testing.T, ctx context.Context, a *apiServer, path string, first *object, want int) {
 	t.Helper()
 	for {
 		code, answer, err := a.call(ctx, "GET", path+"?limit=10&continue="+url.QueryEscape(first.Metadata.Continue), nil)
@@ -187,7 +196,7 @@ func continued(t *testing.T, ctx context.Context, a *apiServer, path string, fir
 			t.Fatalf("%s: %d %+v", a.name, code, answer)
 		}
 		rest := a.must(t, "GET", path+"?continue="+url.QueryEscape(answer.Metadata.Continue), nil)
-		if len(rest.Items) != 30 || rest.Items[0].Metadata.Name != "c00010" || rest.revision() <= first.revision() {
+		if len(rest.Items) != want || rest.Items[0].Metadata.Name != "c00010" || rest.revision() <= first.revision() {
 			t.Errorf("%s: the inconsistent rest is %d items at revision %d", a.name, len(rest.Items), rest.revision())
 		}
 		return
@@ -198,7 +207,7 @@ func databaseSize(t *testing.T, c *cluster) {
 	for deadline := time.Now().Add(2 * time.Minute); ; {
 		size := c.cached.metric(t, "apiserver_storage_size_bytes")
 		if size > 0 {
-			t.Logf("apiserver_storage_size_bytes %.0f", size)
+			figures.Add(t, "apiserver_storage_size_bytes", "%.1f MB", size/1e6)
 			return
 		}
 		if time.Now().After(deadline) {

@@ -35,10 +35,13 @@ type object struct {
 type metadata struct {
 	Name               string            `json:"name,omitempty"`
 	Namespace          string            `json:"namespace,omitempty"`
+	UID                string            `json:"uid,omitempty"`
 	ResourceVersion    string            `json:"resourceVersion,omitempty"`
+	DeletionTimestamp  string            `json:"deletionTimestamp,omitempty"`
 	Continue           string            `json:"continue,omitempty"`
 	RemainingItemCount int64             `json:"remainingItemCount,omitempty"`
 	Annotations        map[string]string `json:"annotations,omitempty"`
+	Labels             map[string]string `json:"labels,omitempty"`
 }
 
 // revision is the resource version as the number that it is in etcd.
@@ -97,6 +100,7 @@ func (a *apiServer) must(t *testing.T, method, path string, body *object) *objec
 func (c *cluster) namespace(t *testing.T, name string) string {
 	t.Helper()
 	c.cached.must(t, "POST", "/api/v1/namespaces", &object{APIVersion: "v1", Kind: "Namespace", Metadata: metadata{Name: name}})
+	c.awaitPublished(t, name)
 	return name
 }
 

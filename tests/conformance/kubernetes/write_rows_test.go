@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"regent/tests/conformance/counters"
+	"regent/tests/conformance/figures"
 )
 
 func createTwice(t *testing.T, c *cluster) {
@@ -117,7 +118,7 @@ func renewals(t *testing.T, c *cluster) {
 	const rounds = 200
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
-	var slowest time.Duration
+	var took []time.Duration
 	last := lease.revision()
 	for i := range rounds {
 		<-ticker.C
@@ -125,13 +126,13 @@ func renewals(t *testing.T, c *cluster) {
 		lease.Spec["renewTime"] = time.Now().UTC().Format("2006-01-02T15:04:05.000000Z")
 		began := time.Now()
 		lease = c.both()[i%2].must(t, "PUT", path+"/a", lease)
-		slowest = max(slowest, time.Since(began))
+		took = append(took, time.Since(began))
 		if lease.revision() <= last {
 			t.Fatalf("renewal %d has the resource version %d after %d", i, lease.revision(), last)
 		}
 		last = lease.revision()
 	}
-	t.Logf("%d renewals, the slowest took %v", rounds, slowest)
+	figures.Latencies(t, "a renewal", took)
 	if got := c.uncached.must(t, "GET", path+"/a", nil); fmt.Sprint(got.Spec["leaseTransitions"]) != fmt.Sprint(rounds) {
 		t.Errorf("the lease says %v after %d renewals", got.Spec["leaseTransitions"], rounds)
 	}
