@@ -237,7 +237,7 @@ Life::Life(std::shared_ptr<testing::MemoryDisk> disk, LifeOptions options, LifeE
       log_loop_(scheduler_.NewLoop("log")),
       apply_loop_(scheduler_.NewLoop("apply")),
       watch_loop_(scheduler_.NewLoop("watch")),
-      background_(scheduler_.NewLoop("pool", true)),
+      background_(scheduler_.NewLoop("pool", {.parallel = true})),
       rocks_(std::make_unique<RocksDisk>(*disk_, testing::RocksDiskOptions{.dropped = DroppedSyncsOf(options.mutant),
                                                                            .options_file = options.options_file})) {
   disk_->set_observer([this](uint64_t) { OnDiskCall(); });

@@ -99,7 +99,7 @@ class NodeOnSmallDisk {
   std::unique_ptr<sim::SimulatedLoop> raft_loop_ = scheduler_.NewLoop("raft"), log_loop_ = scheduler_.NewLoop("log"),
                                       apply_loop_ = scheduler_.NewLoop("apply"),
                                       watch_loop_ = scheduler_.NewLoop("watch"),
-                                      pool_ = scheduler_.NewLoop("pool", true);
+                                      pool_ = scheduler_.NewLoop("pool", {.parallel = true});
   std::unique_ptr<storage::LogStore> log_;
   std::unique_ptr<storage::StateMachine> state_machine_;
   std::vector<std::unique_ptr<std::optional<absl::Status>>> answers_;
