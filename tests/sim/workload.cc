@@ -219,6 +219,7 @@ void Workload::RefusedTxn() {
                    if (!Finish(call)) return;
                    if (Note(result.status())) return verdict_.Broken("a transaction that cannot read was done");
                    if (OutcomeUnknown(result.status())) return;
+                   if (result.status() == api::ErrNoSpace()) return;  // the disk is full: said before anything is read
                    ++counters_.txns_refused;
                    if (result.status() != (compacted ? api::ErrCompacted() : api::ErrFutureRevision())) {
                      verdict_.Broken("a transaction that cannot read was refused as " + result.status().ToString());
