@@ -303,7 +303,7 @@ rocksdb::Options MakeOptions(const RocksOptions& options) {
   if (options.environment != nullptr) result.env = options.environment;
   result.create_if_missing = true;
   result.paranoid_checks = true;
-  result.fail_if_options_file_error = true;  // a disk that fails here fails
+  result.fail_if_options_file_error = !options.options_file_may_fail;  // a disk that fails here fails
   result.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(options.memory_bytes / 2, cache);
   result.write_buffer_size = memtable_bytes;
   result.max_write_buffer_number = 4;

@@ -29,6 +29,7 @@ struct RocksOptions {
   bool unsafe_no_sync = false;  // no file of the store is ever synced: for tests whose data nobody will miss
   // Files and threads: the system's unless a test brings its own, which must outlive the engine.
   rocksdb::Env* environment = nullptr;
+  bool options_file_may_fail = false;  // a test's environment may leave out the file of RocksDB's own options
   RocksMutant mutant = RocksMutant::kNone;
 };
 

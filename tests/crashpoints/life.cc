@@ -261,8 +261,11 @@ absl::Status Life::Open() {
   server::StorageParts parts{
       .files = disk_,
       .open_engine = [this](const std::string& directory) -> absl::StatusOr<std::shared_ptr<storage::Engine>> {
-        absl::StatusOr<std::shared_ptr<storage::Engine>> engine = storage::OpenRocksEngine(
-            directory, 1, {.memory_bytes = kStoreMemoryBytes, .environment = rocks_->environment()});
+        absl::StatusOr<std::shared_ptr<storage::Engine>> engine =
+            storage::OpenRocksEngine(directory, 1,
+                                     {.memory_bytes = kStoreMemoryBytes,
+                                      .environment = rocks_->environment(),
+                                      .options_file_may_fail = !options_.options_file});
         if (!engine.ok()) return engine;
         engine_ = std::make_shared<Engine>(*this, *std::move(engine));
         return Spoil(engine_, options_.mutant, [this](uint64_t n) { return OneIn(n); });
