@@ -18,7 +18,7 @@ using testing::UnsyncedPiece;
 namespace {
 
 constexpr int kLives = 2;
-constexpr size_t kCallsDense = 8, kCallsQuiet = 1;  // unsynced calls that are lost or kept one by one
+constexpr size_t kCallsDense = 12, kCallsQuiet = 1;  // unsynced calls that are lost or kept one by one
 constexpr char kLogFolder[] = "/data/member/wal";
 
 bool All(const UnsyncedPiece&) { return true; }
