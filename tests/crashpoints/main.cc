@@ -1,5 +1,6 @@
 // crash_points --distinct N [--seed S] [--jobs J]      N distinct states, each recovered from and checked
-// crash_points --canaries [--seed S] [--jobs J]        every planted bug must be found by the check that stands for it
+// crash_points --canaries [--seed S] [--mutant NAME]    every planted bug, or that one, must be found by the check that
+//                                                       stands for it
 // crash_points --seed S --episodes 1 [--mutant NAME]   one recorded run again
 //
 // Jobs are processes: each records runs of its own seeds. The last line is "crash points: N passed, N failed".
@@ -211,7 +212,10 @@ bool FindsMutant(const MutantFacts& facts, const Arguments& arguments) {
 
 int RunCanaries(const Arguments& arguments) {
   uint64_t found = 0, missed = 0;
-  for (const MutantFacts& facts : AllMutants()) ++(FindsMutant(facts, arguments) ? found : missed);
+  for (const MutantFacts& facts : AllMutants()) {
+    if (arguments.mutant != Mutant::kNone && arguments.mutant != facts.mutant) continue;
+    ++(FindsMutant(facts, arguments) ? found : missed);
+  }
   std::printf("crash points canaries: %llu passed, %llu failed\n", Printable(found), Printable(missed));
   return missed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
