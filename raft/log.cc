@@ -55,6 +55,7 @@ Index Log::LastNotAbove(Index at, Term term, Index floor) const {
   while (at > floor) {
     const std::optional<Term> here = TermAt(at);
     if (!here || *here <= term) break;
+    if (at == base_) return std::max(floor, Index{at.value - 1});  // what lies below is not known
     const auto after = std::upper_bound(runs_.begin(), runs_.end(), at,
                                         [](Index wanted, const TermRun& run) { return wanted < run.first; });
     at = std::max(floor, Index{std::prev(after)->first.value - 1});

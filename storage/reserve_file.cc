@@ -20,6 +20,7 @@ absl::Status ReserveFile::Hold() {
     held = (*file)->Allocate(sizes_.bytes);
   }
   held_ = held.ok();
+  space_is_low_ = absl::IsResourceExhausted(held);
   if (held_) return absl::OkStatus();
   REGENT_RETURN_IF_ERROR(KeepForStart(**file, free_bytes));
   return held;
@@ -37,12 +38,14 @@ absl::Status ReserveFile::KeepForStart(File& file, uint64_t free_bytes) {
 bool ReserveFile::GiveUp() {
   if (!held_) return false;
   held_ = false;
+  space_is_low_ = true;
   const absl::StatusOr<std::unique_ptr<File>> file = files_.Open(path_, OpenMode::kExisting);
   return file.ok() && (*file)->Truncate(sizes_.for_start_bytes).ok();
 }
 
 absl::Status ReserveFile::GiveUpForStart() {
   held_ = false;
+  space_is_low_ = true;
   const absl::StatusOr<std::unique_ptr<File>> file = files_.Open(path_, OpenMode::kExisting);
   if (absl::IsNotFound(file.status())) return absl::OkStatus();
   return file.ok() ? (*file)->Truncate(0) : file.status();

@@ -35,6 +35,8 @@ class ReserveFile {
   [[nodiscard]] absl::Status GiveUpForStart();
 
   bool held() const { return held_; }
+  // It is not held because the disk is full, or was. A file system that cannot keep space for other reasons is not low.
+  bool space_is_low() const { return space_is_low_; }
 
  private:
   absl::Status KeepForStart(File& file, uint64_t free_bytes);
@@ -43,6 +45,7 @@ class ReserveFile {
   const std::string path_;
   const Sizes sizes_;
   bool held_ = false;
+  bool space_is_low_ = false;
 };
 
 }  // namespace regent::storage

@@ -105,7 +105,7 @@ void LogDriver::Prepare() {
 }
 
 void LogDriver::WatchRoom() {
-  if (reserve_ == nullptr || reserve_->held() || room_low_) return;
+  if (reserve_ == nullptr || !reserve_->space_is_low() || room_low_) return;
   room_low_ = true;
   events_.on_room_low();
   TakeRoomBackLater();

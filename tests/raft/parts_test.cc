@@ -132,5 +132,14 @@ TEST(Bytes, ShareAndCompareByContent) {
   EXPECT_EQ(std::string(b), "data");
 }
 
+TEST(Log, LooksNotBelowItsBaseForAnOlderTerm) {
+  const Log log({5}, {3}, {7}, {4}, {{{6}, {4}}}, {});
+  EXPECT_EQ(log.LastNotAbove({7}, {3}, {0}), Index{5});
+  EXPECT_EQ(log.LastNotAbove({7}, {2}, {0}), Index{4});
+  EXPECT_EQ(log.LastNotAbove({5}, {2}, {0}), Index{4});
+  EXPECT_EQ(log.LastNotAbove({5}, {2}, {5}), Index{5});
+  EXPECT_EQ(log.LastNotAbove({3}, {2}, {0}), Index{3}) << "not known";
+}
+
 }  // namespace
 }  // namespace regent::raft
