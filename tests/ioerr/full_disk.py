@@ -170,14 +170,20 @@ def reads_while_full(server, record, large):
         raise Loss(f"a put on the full disk after a restart: {error}")
 
 
+def disarm(server):
+    """As an operator does when there is space again. Returns how many alarms there were."""
+    alarms = expect(call(server, "maintenance/alarm", {"action": "GET"}), "the alarms").get("alarms", [])
+    for alarm in alarms:
+        expect(call(server, "maintenance/alarm", {"action": "DEACTIVATE", "memberID": alarm["memberID"],
+                                                  "alarm": alarm["alarm"]}), "disarming")
+    return len(alarms)
+
+
 def goes_on(server):
     """With space again: the operator disarms the alarm, as with etcd, and puts get in."""
     end = time.monotonic() + 60
     while True:
-        alarms = expect(call(server, "maintenance/alarm", {"action": "GET"}), "the alarms").get("alarms", [])
-        for alarm in alarms:
-            expect(call(server, "maintenance/alarm", {"action": "DEACTIVATE", "memberID": alarm["memberID"],
-                                                      "alarm": alarm["alarm"]}), "disarming")
+        disarm(server)
         value = f"value {time.monotonic()}"
         _, error = put(server, "after", value)
         if error is None:
