@@ -168,7 +168,7 @@ void Episode::OnCall(const Activity& activity) {
     Crash([call](const UnsyncedPiece& piece) { return piece.call < call; });
     if (dense) Crash([call](const UnsyncedPiece& piece) { return piece.call == call; });
   }
-  std::vector<uint64_t> percents = {10, 30, 50, 70, 90};
+  std::vector<uint64_t> percents = {50, 10, 20, 30, 40, 60, 70, 80, 90};
   if (!dense) percents.resize(OneIn(3) ? 1 : 0);
   for (const uint64_t percent : percents) {
     Crash([&](const UnsyncedPiece&) { return Draw(100) < percent; });
