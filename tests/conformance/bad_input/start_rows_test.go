@@ -3,6 +3,7 @@ package badinput
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,9 +66,15 @@ func (p *place) use(t *testing.T, program string) {
 
 func (p *place) await(t *testing.T, process *server.Process) {
 	t.Helper()
+	// A server listens before it has written anything: up is who answers for its health.
+	health := "http://" + net.JoinHostPort(p.host, fmt.Sprint(p.ports[0])) + "/health"
 	for end := time.Now().Add(endsWithin); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if connection, err := net.Dial("tcp", net.JoinHostPort(p.host, fmt.Sprint(p.ports[0]))); err == nil {
-			connection.Close()
+		response, err := http.Get(health)
+		if err != nil {
+			continue
+		}
+		response.Body.Close()
+		if response.StatusCode == http.StatusOK {
 			return
 		}
 	}
