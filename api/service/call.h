@@ -29,6 +29,7 @@ class MessageSource {
  public:
   virtual ~MessageSource() = default;
   virtual size_t size_bytes() const = 0;  // of the whole message
+  virtual int64_t count() const = 0;      // of the items that it says there are: for the log
   // The next part, never empty; all parts together have size_bytes(). By one thread at a time, which may block shortly.
   virtual WireMessage Next() = 0;
 };

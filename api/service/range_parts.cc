@@ -13,6 +13,7 @@ class RangeParts final : public MessageSource {
  public:
   RangeParts(const Header& header, RangeResult result)
       : rest_(std::move(result.rest)),
+        count_(result.count),
         beginning_(std::make_shared<const RangeResult>(std::move(result))),
         head_(EncodeHeaderOnly(header)) {
     AppendBool(tail_, 3, beginning_->more);
@@ -21,6 +22,7 @@ class RangeParts final : public MessageSource {
   }
 
   size_t size_bytes() const override { return size_bytes_; }
+  int64_t count() const override { return count_; }
 
   WireMessage Next() override {
     MessageBuilder out;
@@ -38,6 +40,7 @@ class RangeParts final : public MessageSource {
 
  private:
   const std::shared_ptr<RangeRest> rest_;
+  const int64_t count_;
   std::shared_ptr<const RangeResult> beginning_;  // until it has left
   const std::string head_;                        // as an answer with nothing but its header
   std::string tail_;

@@ -121,11 +121,16 @@ class MeasuredCall final : public api::Call {
   std::string_view peer() const override { return call_->peer(); }
   size_t unsent_bytes() const override { return call_->unsent_bytes(); }
   void Send(api::WireMessage message) override { answer_ = std::move(message); }
+  void SendFrom(std::unique_ptr<api::MessageSource> source) override { source_ = std::move(source); }
   void Finish(absl::Status status) override {
     if (finished_.exchange(true)) return;
     const Duration took = SteadyNow() - begun_;
     if (took > expected_) Report(status.ok(), took);
-    if (status.ok()) call_->Send(std::move(answer_));
+    if (status.ok() && source_ != nullptr) {
+      call_->SendFrom(std::move(source_));
+    } else if (status.ok()) {
+      call_->Send(std::move(answer_));
+    }
     call_->Finish(std::move(status));
   }
 
@@ -133,7 +138,9 @@ class MeasuredCall final : public api::Call {
   void Report(bool answered, Duration took) {
     const Kind kind = KindOf(path_);
     if (!description_.has_value()) description_ = Describe(kind, request_);
-    const Volume answer = VolumeOf(kind, answered ? answer_ : api::WireMessage());
+    const Volume answer = answered && source_ != nullptr
+                              ? Volume{source_->count(), static_cast<int64_t>(source_->size_bytes())}
+                              : VolumeOf(kind, answered ? answer_ : api::WireMessage());
     Volume request = description_->whole;
     std::string_view content = description_->content;
     if (kind == Kind::kTxn && !answered) {  // as etcd, which then does not know the branch
@@ -155,9 +162,10 @@ class MeasuredCall final : public api::Call {
   const std::string& path_;  // of the method, which outlives its calls
   const Duration expected_;
   const MonotonicTime begun_;
-  std::string request_;                     // a short one
-  std::optional<Description> description_;  // of a long one
-  api::WireMessage answer_;                 // it leaves with the status
+  std::string request_;                         // a short one
+  std::optional<Description> description_;      // of a long one
+  api::WireMessage answer_;                     // it leaves with the status
+  std::unique_ptr<api::MessageSource> source_;  // instead of it
   std::atomic<bool> finished_{false};
 };
 

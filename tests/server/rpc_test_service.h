@@ -116,6 +116,7 @@ class TestService {
     Source(size_t size_bytes, std::atomic<size_t>& read)
         : size_bytes_(size_bytes), pieces_(Pieces(size_bytes)), read_(read) {}
     size_t size_bytes() const override { return size_bytes_; }
+    int64_t count() const override { return 0; }
     api::WireMessage Next() override {
       read_ += pieces_[next_]->size();
       return {pieces_[next_++]};
