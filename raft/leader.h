@@ -14,11 +14,11 @@
 #include <span>
 #include <vector>
 
-#include "raft/core.h"
 #include "raft/message.h"
 #include "raft/node.h"
 #include "raft/output.h"
 #include "raft/progress.h"
+#include "raft/proposal.h"
 #include "raft/reads.h"
 #include "raft/types.h"
 

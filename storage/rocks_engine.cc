@@ -92,9 +92,9 @@ class RocksIterator final : public RowIterator {
 };
 
 // UINT64_MAX: unknown.
-uint64_t FreeBytesOf(const std::string& folder) {
+uint64_t FreeBytesOf(rocksdb::Env& environment, const std::string& folder) {
   uint64_t bytes = 0;
-  const rocksdb::Status status = rocksdb::Env::Default()->GetFreeSpace(folder, &bytes);
+  const rocksdb::Status status = environment.GetFreeSpace(folder, &bytes);
   return status.ok() ? bytes : UINT64_MAX;
 }
 
@@ -180,7 +180,7 @@ class RocksEngine final : public Engine {
     return options;
   }
 
-  uint64_t FreeBytes() const { return FreeBytesOf(db_->GetName()); }
+  uint64_t FreeBytes() const { return FreeBytesOf(*db_->GetEnv(), db_->GetName()); }
 
   uint64_t UnflushedBytes() const {
     uint64_t bytes = 0;
@@ -360,12 +360,10 @@ absl::StatusOr<std::shared_ptr<Engine>> OpenRocksEngine(const std::string& direc
                                                         const RocksOptions& options) {
   rocksdb::DB* db = nullptr;
   rocksdb::Options rocks = MakeOptions(options);
-  if (options.environment == nullptr) {
-    const size_t slash = directory.find_last_of('/');
-    const std::string parent = slash == std::string::npos ? "." : directory.substr(0, slash + 1);
-    rocks.disable_auto_compactions = !HasRoomToCompact(FreeBytesOf(parent), rocks);
-    LOG_IF(WARNING, rocks.disable_auto_compactions) << "the disk is nearly full: the store does not compact";
-  }
+  const size_t slash = directory.find_last_of('/');
+  const std::string parent = slash == std::string::npos ? "." : directory.substr(0, slash + 1);
+  rocks.disable_auto_compactions = !HasRoomToCompact(FreeBytesOf(*rocks.env, parent), rocks);
+  LOG_IF(WARNING, rocks.disable_auto_compactions) << "the disk is nearly full: the store does not compact";
   rocksdb::Status status = rocksdb::DB::Open(rocks, directory, &db);
   if (status.IsCorruption() && CutManifest(rocks.env, directory)) status = rocksdb::DB::Open(rocks, directory, &db);
   if (!status.ok()) return absl::DataLossError("the store in " + directory + " cannot be opened: " + status.ToString());

@@ -74,12 +74,13 @@ void Applier::ApplyTurn() {
   storage::ApplyOutcome outcome =
       state_machine_.Apply(turn_, [&wanted](std::string_view key) { return wanted->Contains(key); });
   const Duration took = loop_.Now() - start;
-  slow_requests_.OnTurn(turn_, outcome.answers,
-                        {.cluster_id = options_.cluster_id,
-                         .member_id = options_.member_id,
-                         .revision = state_machine_.view()->revision(),
-                         .raft_term = state_machine_.applied_term().value},
-                        took);
+  const auto header = [this] {
+    return api::Header{.cluster_id = options_.cluster_id,
+                       .member_id = options_.member_id,
+                       .revision = state_machine_.view()->revision(),
+                       .raft_term = state_machine_.applied_term().value};
+  };
+  slow_requests_.OnTurn(turn_, outcome.answers, header, took);
   turn_.clear();
 
   // Before the events: who has seen the keys of a lease go, and asks for the lease, must not find it.

@@ -5,6 +5,7 @@
 
 #include "api/contract/errors.h"
 #include "glog/logging.h"
+#include "raft/quorum.h"
 
 namespace regent::server {
 namespace {
@@ -39,10 +40,7 @@ void RaftDriver::Start() {
   loop_.PostAfter(options_.heartbeat_interval, [this] { Tick(); });
 }
 
-bool RaftDriver::SoleVoter() const {
-  const raft::Configuration& configuration = core_.configuration();
-  return configuration.outgoing_voters.empty() && configuration.voters == std::vector<raft::NodeId>{core_.id()};
-}
+bool RaftDriver::SoleVoter() const { return raft::IsSoleVoter(core_.configuration(), core_.id()); }
 
 // ---- inputs --------------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "api/contract/requests.h"
 #include "api/contract/results.h"
@@ -32,15 +33,15 @@ class SlowRequests {
   SlowRequests(Duration expected, Metrics& metrics) : expected_(expected), metrics_(metrics) {}
 
   void OnRange(const api::RangeRequest& request, const absl::StatusOr<api::RangeResult>& result, Duration took) {
-    if (took > expected_) ReportRange(request, result, took);
+    if (IsSlow(took)) ReportRange(request, result, took);
   }
   void OnReadTxn(const api::TxnRequest& request, const absl::StatusOr<api::TxnResult>& result, Duration took) {
-    if (took > expected_) ReportReadTxn(request, result, took);
+    if (IsSlow(took)) ReportReadTxn(request, result, took);
   }
-  // `answers`: of the commands in `turn`. `header`: of the answers that have a whole one.
-  void OnTurn(std::span<const raft::Entry> turn, const std::vector<storage::Answer>& answers, const api::Header& header,
-              Duration took) {
-    if (took > expected_) ReportTurn(turn, answers, header, took);
+  // `answers`: of the commands in `turn`. `header` makes that of the answers that have a whole one.
+  void OnTurn(std::span<const raft::Entry> turn, const std::vector<storage::Answer>& answers,
+              absl::FunctionRef<api::Header()> header, Duration took) {
+    if (IsSlow(took)) ReportTurn(turn, answers, header(), took);
   }
 
  private:
@@ -51,6 +52,7 @@ class SlowRequests {
     absl::Status error;
   };
 
+  bool IsSlow(Duration took) const { return took > expected_; }
   void ReportRange(const api::RangeRequest& request, const absl::StatusOr<api::RangeResult>& result, Duration took);
   void ReportReadTxn(const api::TxnRequest& request, const absl::StatusOr<api::TxnResult>& result, Duration took);
   void ReportTurn(std::span<const raft::Entry> turn, const std::vector<storage::Answer>& answers,

@@ -102,6 +102,22 @@ TEST(Change, WaitsForTheFirstEntryOfTheTermAndForTheChangeBefore) {
   EXPECT_EQ(bench.core().configuration_index(), Index{3});
 }
 
+TEST(Peers, AreWhatALeaderKnowsOfTheOthers) {
+  Bench bench({.configuration = MakeConfiguration(2, 1)});
+  EXPECT_TRUE(bench.core().peers().empty()) << "a follower knows nothing";
+  bench.BecomeLeader({2});
+  bench.Drain();
+  bench.Step(2, 1, AppendAccepted{.match = {1}});
+  const std::vector<PeerStatus> peers = bench.core().peers();
+  ASSERT_EQ(peers.size(), 2u);
+  EXPECT_EQ(peers[0].id, NodeId{2});
+  EXPECT_EQ(peers[0].match, Index{1});
+  EXPECT_TRUE(peers[0].recently_heard);
+  EXPECT_EQ(peers[1].id, NodeId{3});
+  EXPECT_EQ(peers[1].match, Index{0});
+  EXPECT_FALSE(peers[1].needs_snapshot);
+}
+
 TEST(Transfer, IsGivenUpWhenTheNodeIsNoVoterAnyMore) {
   Bench bench({.configuration = MakeConfiguration(3)});
   bench.BecomeLeader({2, 3});

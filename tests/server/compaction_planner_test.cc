@@ -7,10 +7,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/node/node.h"
-#include "storage/memory_engine.h"
-#include "tests/sim/scheduler.h"
-#include "tests/support/memory_disk.h"
+#include "tests/server/virtual_node.h"
 
 namespace regent::server {
 namespace {
@@ -109,57 +106,20 @@ TEST(CompactionPlanner, ByRevisionsAFailedOneIsAskedForAgain) {
 
 class CompactingNode {
  public:
-  explicit CompactingNode(CompactionPolicy policy) {
-    EXPECT_TRUE(disk_.CreateFolder("/wal").ok());
-    storage::RecoveredLog recovered;
-    log_ = *storage::LogStore::Open(disk_, "/wal", {.cluster_id = 7, .node_id = 8},
-                                    {.segment_bytes = 1 << 20, .prefill_bytes = 1 << 16}, &recovered);
-    state_machine_ = *storage::StateMachine::Open(
-        std::make_shared<storage::MemoryEngine>(std::make_shared<storage::MemoryDisk>()), {});
-    NodeOptions options;
-    options.cluster_id = 7;
-    options.member_id = 8;
-    options.compaction = policy;
-    options.on_fatal = [](const std::string& why) { ADD_FAILURE() << why; };
-    const NodeSeams seams{.raft_loop = *raft_loop_,
-                          .log_loop = *log_loop_,
-                          .apply_loop = *apply_loop_,
-                          .watch_loop = *watch_loop_,
-                          .background = *pool_,
-                          .log = *log_,
-                          .state_machine = *state_machine_,
-                          .transport = transport_,
-                          .seed = 1,
-                          .metrics = metrics_};
-    node_ = *Node::Open(seams, options, recovered);
-    node_->Start([] {});
-    scheduler_.RunFor(2s);
-    EXPECT_TRUE(node_->ready());
-  }
-  ~CompactingNode() {
-    for (auto* loop : {&raft_loop_, &log_loop_, &apply_loop_, &watch_loop_, &pool_}) (*loop)->Kill();
-  }
+  explicit CompactingNode(CompactionPolicy policy) : node_(disk_, {.options = {.compaction = policy}}) {}
 
   void Put() {
-    node_->Propose(api::PutRequest{.key = "a"}, MonotonicTime::max(),
-                   [](const absl::StatusOr<api::WriteResult>& result) { EXPECT_TRUE(result.ok()) << result.status(); });
+    node_.node().Propose(
+        api::PutRequest{.key = "a"}, MonotonicTime::max(),
+        [](const absl::StatusOr<api::WriteResult>& result) { EXPECT_TRUE(result.ok()) << result.status(); });
   }
-  void RunFor(Duration time) { scheduler_.RunFor(time); }
-  int64_t compacted() const { return state_machine_->view()->compacted().value; }
-  uint64_t applied() const { return state_machine_->applied().value; }
+  void RunFor(Duration time) { node_.RunFor(time); }
+  int64_t compacted() const { return node_.state_machine().view()->compacted().value; }
+  uint64_t applied() const { return node_.state_machine().applied().value; }
 
  private:
-  sim::Scheduler scheduler_{3};
   regent::testing::MemoryDisk disk_;
-  Metrics metrics_;
-  NullTransport transport_;
-  std::unique_ptr<sim::SimulatedLoop> raft_loop_ = scheduler_.NewLoop("raft"), log_loop_ = scheduler_.NewLoop("log"),
-                                      apply_loop_ = scheduler_.NewLoop("apply"),
-                                      watch_loop_ = scheduler_.NewLoop("watch"),
-                                      pool_ = scheduler_.NewLoop("pool", {.parallel = true});
-  std::unique_ptr<storage::LogStore> log_;
-  std::unique_ptr<storage::StateMachine> state_machine_;
-  std::unique_ptr<Node> node_;
+  VirtualNode node_;
 };
 
 TEST(AutoCompaction, ANodeCompactsByTimeThroughItsLogOnce) {

@@ -49,7 +49,8 @@ class SlowRequestsTest : public ::testing::Test {
 
 TEST_F(SlowRequestsTest, AQuickTurnSaysNothing) {
   MakeTurn(3);
-  slow_.OnTurn(turn_, answers_, {}, 10ms);
+  slow_.OnTurn(
+      turn_, answers_, [] { return api::Header{}; }, 10ms);
   EXPECT_TRUE(lines_.texts.empty());
   EXPECT_EQ(Counted(), 0u);
 }
@@ -57,7 +58,8 @@ TEST_F(SlowRequestsTest, AQuickTurnSaysNothing) {
 TEST_F(SlowRequestsTest, ASlowTurnNamesEachRequestWithItsAnswer) {
   MakeTurn(2);
   answers_[1].result = absl::OutOfRangeError("etcdserver: too late");
-  slow_.OnTurn(turn_, answers_, {}, 11ms);
+  slow_.OnTurn(
+      turn_, answers_, [] { return api::Header{}; }, 11ms);
   ASSERT_EQ(lines_.texts.size(), 2u);
   EXPECT_NE(lines_.texts[0].find("ID:100> put:<key:\\\"key0\\\" value_size:6 >"), std::string::npos) << lines_.texts[0];
   EXPECT_EQ(lines_.texts[0].find("too late"), std::string::npos);
@@ -69,7 +71,8 @@ TEST_F(SlowRequestsTest, ASlowTurnNamesEachRequestWithItsAnswer) {
 
 TEST_F(SlowRequestsTest, AllRequestsOfASlowTurnAreCountedButNotAllNamed) {
   MakeTurn(SlowRequests::kLinesPerTurn + 4);
-  slow_.OnTurn(turn_, answers_, {}, 1s);
+  slow_.OnTurn(
+      turn_, answers_, [] { return api::Header{}; }, 1s);
   ASSERT_EQ(lines_.texts.size(), SlowRequests::kLinesPerTurn + 1);
   EXPECT_NE(lines_.texts.back().find("further requests"), std::string::npos);
   EXPECT_EQ(Counted(), SlowRequests::kLinesPerTurn + 4);
@@ -77,7 +80,8 @@ TEST_F(SlowRequestsTest, AllRequestsOfASlowTurnAreCountedButNotAllNamed) {
 
 TEST_F(SlowRequestsTest, ATurnWithoutRequestsSaysNothing) {
   MakeTurn(0);
-  slow_.OnTurn(turn_, answers_, {}, 1s);
+  slow_.OnTurn(
+      turn_, answers_, [] { return api::Header{}; }, 1s);
   EXPECT_TRUE(lines_.texts.empty());
 }
 
