@@ -33,6 +33,8 @@ namespace regent::server {
 namespace {
 
 constexpr int kBackgroundThreads = 2;
+constexpr int kBackgroundNiceness = 5;  // a third of the processor where the others want all of it
+constexpr int kGatewayThreads = 2;
 constexpr std::chrono::milliseconds kRpcDrain{500};
 
 // Chance enters the process here.
@@ -179,6 +181,7 @@ class ComposedServer final : public Server {
   bool node_started_ = false;
   std::unique_ptr<api::Services> services_;
   std::unique_ptr<RpcEngine> engine_;
+  std::unique_ptr<Pool> gateway_pool_;
   std::unique_ptr<JsonGateway> gateway_;
   std::unique_ptr<HttpEndpoints> endpoints_;
   std::unique_ptr<Listener> listener_;
@@ -226,7 +229,7 @@ absl::Status ComposedServer::OpenNode(const Settings& settings) {
       std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "log", .spin_max = std::chrono::microseconds(120)});
   apply_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "apply", .helper = log_loop_.get()});
   watch_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "watch"});
-  background_ = std::make_unique<Pool>("background", kBackgroundThreads);
+  background_ = std::make_unique<Pool>("background", kBackgroundThreads, kBackgroundNiceness);
   const NodeSeams seams{.raft_loop = *raft_loop_,
                         .log_loop = *log_loop_,
                         .apply_loop = *apply_loop_,
@@ -254,8 +257,10 @@ absl::Status ComposedServer::OpenFront(const Settings& settings) {
   const std::vector<api::Method> methods =
       WithRequestStats(services_->Methods(), settings.warning_unary_request_duration);
   engine_ = StartH2Engine(MakeEngineOptions(settings, methods), metrics_);
+  gateway_pool_ = std::make_unique<Pool>("gateway", kGatewayThreads);
   gateway_ = std::make_unique<JsonGateway>(
-      JsonGateway::Options{.methods = methods, .message_bytes_max = MessageBytesMax(settings)}, *background_, metrics_);
+      JsonGateway::Options{.methods = methods, .message_bytes_max = MessageBytesMax(settings)}, *gateway_pool_,
+      metrics_);
   HttpEndpoints::Options http = MakeHttpOptions(settings);
   if (settings.enable_grpc_gateway) {
     http.gateway = [this](const HttpRequest& request, JsonGateway::Done done) {
@@ -301,7 +306,9 @@ void ComposedServer::Stop() {
   for (const auto& loop : {&raft_loop_, &log_loop_, &apply_loop_, &watch_loop_}) {
     if (*loop != nullptr) (*loop)->Stop();
   }
-  if (background_ != nullptr) background_->Stop();
+  for (const auto& pool : {&gateway_pool_, &background_}) {
+    if (*pool != nullptr) (*pool)->Stop();
+  }
 }
 
 }  // namespace

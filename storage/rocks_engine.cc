@@ -291,6 +291,7 @@ rocksdb::BlockBasedTableOptions TableOptions(std::shared_ptr<rocksdb::Cache> cac
   table.cache_index_and_filter_blocks_with_high_priority = true;
   // Charged to the cache, but found without asking it.
   table.metadata_cache_options.unpartitioned_pinning = rocksdb::PinningTier::kAll;
+  table.max_auto_readahead_size = 0;  // the kernel reads ahead well, and RocksDB would ask it to for cached blocks too
   table.format_version = 5;
   return table;
 }
@@ -313,6 +314,16 @@ rocksdb::Options MakeOptions(const RocksOptions& options) {
   result.allow_concurrent_memtable_write = false;  // there is one writer
   result.table_factory.reset(rocksdb::NewBlockBasedTableFactory(TableOptions(cache)));
   result.compression = FastCompression();
+  // Values of some size are written once, by the flush; compactions move the small rest of their rows. What is left in
+  // the oldest files moves on when half of them is garbage, or when its row is compacted.
+  result.enable_blob_files = true;
+  result.min_blob_size = kBlobBytesMin;
+  result.blob_file_size = 4 * memtable_bytes;
+  result.blob_compression_type = result.compression;
+  result.blob_cache = cache;
+  result.enable_blob_garbage_collection = true;
+  result.blob_garbage_collection_age_cutoff = 0.1;
+  result.blob_garbage_collection_force_threshold = 0.5;
   result.level_compaction_dynamic_level_bytes = true;
   result.target_file_size_base = memtable_bytes;
   result.max_bytes_for_level_base = 4 * memtable_bytes;

@@ -21,6 +21,10 @@ enum class RocksMutant : uint8_t {
   kBlocksUnchecked,  // what is read from a table file is believed without its checksum
 };
 
+// A value of at least this size lies in a file of its own kind (.blob), which no compaction rewrites for its
+// neighbours.
+inline constexpr uint64_t kBlobBytesMin = 1024;
+
 struct RocksOptions {
   uint64_t memory_bytes = 256 << 20;  // block cache, and memtables inside it: an eighth for each, 64 KiB at least
   // At most, of flushes and compactions together, which take no more than they need: the log's sync shares the disk.

@@ -13,8 +13,9 @@ constexpr Duration kExpiryGranularity = std::chrono::milliseconds(50);
 constexpr Duration kEndAgain = std::chrono::milliseconds(500);
 
 // A command that was done within the first is followed by one of twice the size, beyond the second by one of half.
-constexpr Duration kCommandQuick = std::chrono::milliseconds(4);
+constexpr Duration kCommandQuick = std::chrono::milliseconds(2);
 constexpr Duration kCommandSlow = std::chrono::milliseconds(8);
+constexpr Duration kRestMax = std::chrono::milliseconds(20);
 constexpr size_t kFirstCommandLeases = 32;
 
 }  // namespace
@@ -145,7 +146,7 @@ void LeaseKeeper::ExpireDue() {
 }
 
 void LeaseKeeper::ProposeEnds() {
-  if (!leading_.has_value() || stopped_ || !ending_.empty()) return;
+  if (!leading_.has_value() || stopped_ || resting_ || !ending_.empty()) return;
   while (!to_end_.empty() && ending_.size() < leases_per_command_) {
     const auto found = leases_.find(to_end_.front());
     if (found != leases_.end() && found->second.expired) ending_.push_back(found->first);
@@ -162,10 +163,19 @@ void LeaseKeeper::OnEnded(uint64_t command, const absl::Status& status) {
   const Duration took = loop_.Now() - proposed_;
   if (took < kCommandQuick) leases_per_command_ = std::min(2 * leases_per_command_, options_.lease_revokes_max);
   if (took > kCommandSlow) leases_per_command_ = std::max<size_t>(leases_per_command_ / 2, 1);
-  if (status.ok()) return ProposeEnds();
+  if (status.ok()) return RestFor(std::min(took, kRestMax));
   // It was refused, or its outcome is unknown: what is still there is tried again.
   to_end_.insert(to_end_.begin(), leases.begin(), leases.end());
-  loop_.PostAfter(kEndAgain, [this] { ProposeEnds(); });
+  RestFor(kEndAgain);
+}
+
+void LeaseKeeper::RestFor(Duration rest) {
+  if (rest == Duration::zero() || to_end_.empty()) return ProposeEnds();
+  resting_ = true;
+  loop_.PostAfter(rest, [this] {
+    resting_ = false;
+    ProposeEnds();
+  });
 }
 
 // What an earlier leadership has under way does not count any more.

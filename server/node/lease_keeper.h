@@ -5,8 +5,8 @@
 //     and an election timeout on top, from the moment when an entry of its own term is applied.
 //   * Leases whose time is over are ended by one command for many, in the order of their deadlines, with the term of
 //     the leader that decided it: apply refuses the decision of a deposed leader. A lease stays, expired, until apply
-//     says that it is gone. One command is under way at a time, and its size follows how long the last one took, so
-//     that ends by the thousand do not keep writes waiting.
+//     says that it is gone. One command is under way at a time, its size follows how long the last one took, and
+//     the next one waits for as long: ends by the thousand do not keep writes waiting.
 //   * A renewal of an expired lease waits for its end and answers "gone" (TTL 0): a renewal that was acknowledged is
 //     never followed by an end that was decided before it.
 //   * Monotonic time only: the wall clock may jump as it likes.
@@ -81,6 +81,7 @@ class LeaseKeeper {
   void ExpireDue();
   void ProposeEnds();
   void OnEnded(uint64_t command, const absl::Status& status);
+  void RestFor(Duration rest);
   void ForgetCommand();
   void StartTimer();
   void FailWaiters(const absl::Status& status);
@@ -97,6 +98,7 @@ class LeaseKeeper {
   std::deque<api::LeaseId> to_end_;                             // expired, not proposed; some may be gone already
   std::vector<api::LeaseId> ending_;                            // proposed, not answered
   uint64_t command_ = 0;                                        // the number of the command that ends them
+  bool resting_ = false;                                        // after a command, so that others come in between
   MonotonicTime proposed_;
   size_t leases_per_command_;
   Loop::TimerId timer_ = Loop::TimerId::kNone;

@@ -44,9 +44,9 @@ struct NodeOptions {
   Duration flush_check_interval = std::chrono::seconds(5);  // how often the log is released up to the flushed state
   Duration flush_interval = std::chrono::seconds(60);  // the store is flushed if it has not flushed itself this long
 
-  size_t purge_events_max = 512;                        // of one slice
-  Duration purge_pause = std::chrono::milliseconds(2);  // between slices, unless somebody waits for the purge
-  size_t lease_revokes_max = 512;                       // leases that one command ends
+  size_t purge_events_max = 256;                        // of one slice
+  Duration purge_pause = std::chrono::milliseconds(1);  // between slices, at least, unless somebody waits for the purge
+  size_t lease_revokes_max = 128;                       // leases that one command ends
   CompactionPolicy compaction;                          // automatic; off unless set
 
   WatchOptions watch;

@@ -1,5 +1,6 @@
 #include "server/node/purger.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -48,10 +49,10 @@ void Purger::Run(const std::optional<storage::PurgePlan>& plan, api::Revision co
     const MonotonicTime start = loop_.Now();
     if (!begun_.has_value()) begun_ = start;
     state_machine_.RunPurge(*plan);
-    metrics_.debugging_mvcc_db_compaction_pause_duration_milliseconds.Observe(Milliseconds(loop_.Now() - start));
+    const Duration took = loop_.Now() - start;
+    metrics_.debugging_mvcc_db_compaction_pause_duration_milliseconds.Observe(Milliseconds(took));
     metrics_.debugging_mvcc_db_compaction_keys_total.Increment(plan->rows.size());
-    if (!waiters_.empty()) return Plan();
-    loop_.PostAfter(options_.purge_pause, [this] {
+    loop_.PostAfter(std::max(took, waiters_.empty() ? options_.purge_pause : Duration::zero()), [this] {
       if (!stopped_) Plan();
     });
     return;

@@ -21,6 +21,7 @@ struct WatchHub::Slice {
   std::vector<ReadyEvent> events;
   size_t bytes = 0;
   api::Revision next;
+  Duration took{};
 };
 
 void WatchHub::BecomeLive(Watcher& watcher) {
@@ -86,7 +87,9 @@ void WatchHub::StartJobs() {
     }
     ++jobs_running_;
     pool_.Post([this, view = view_, request = std::move(request), serials = std::move(serials)]() mutable {
-      auto slice = std::make_shared<const Slice>(ReadSlice(*view, request));
+      const MonotonicTime start = pool_.Now();
+      auto slice = std::make_shared<Slice>(ReadSlice(*view, request));
+      slice->took = pool_.Now() - start;
       view = nullptr;
       loop_.Post([this, request = std::move(request), serials = std::move(serials), slice = std::move(slice)] {
         OnSlice(request, serials, slice);
@@ -116,11 +119,16 @@ WatchHub::Slice WatchHub::ReadSlice(const storage::View& view, const SliceReques
 
 void WatchHub::OnSlice(const SliceRequest& request, const std::vector<uint64_t>& serials,
                        std::shared_ptr<const Slice> slice) {
-  --jobs_running_;
   if (slice->status.ok()) Keep(request, slice);
   for (const uint64_t serial : serials) {
     if (const auto found = watchers_.find(serial); found != watchers_.end()) TakeSlice(*found->second, *slice);
   }
+  if (slice->took == Duration::zero()) return EndJob();
+  loop_.PostAfter(slice->took, [this] { EndJob(); });  // who writes comes in between
+}
+
+void WatchHub::EndJob() {
+  --jobs_running_;
   StartJobs();
 }
 

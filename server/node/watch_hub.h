@@ -46,16 +46,16 @@ namespace regent::server {
 
 struct WatchOptions {
   Duration progress_interval = std::chrono::minutes(10);
-  size_t sink_bytes_max = 2 << 20;     // a stream with more unsent bytes is not fed
-  size_t message_bytes_max = 1 << 20;  // whole revisions are packed into one message up to about here
+  size_t sink_bytes_max = 2 << 20;       // a stream with more unsent bytes is not fed
+  size_t message_bytes_max = 256 << 10;  // whole revisions are packed into one message up to about here
   size_t recent_events_max = 10'000;
   size_t recent_bytes_max = 16 << 20;
   size_t slice_rows_min = 64;  // rows of the event index read by one catch-up job
   size_t slice_rows_max = 10'000;
-  size_t slice_bytes_max = 1 << 20;  // jobs that bring more are made smaller
-  size_t kept_slices_max = 16;       // slices that the next watchers who want the same are served from
+  size_t slice_bytes_max = 256 << 10;  // jobs that bring more are made smaller
+  size_t kept_slices_max = 16;         // slices that the next watchers who want the same are served from
   size_t kept_bytes_max = 16 << 20;
-  int catch_up_jobs_max = 2;                             // at the same time
+  int catch_up_jobs_max = 1;                             // at the same time; each rests for as long as it took
   Duration wanted_delay = std::chrono::milliseconds(5);  // of the publication of a large set of wanted keys
 };
 
@@ -138,6 +138,7 @@ class WatchHub {
   void StartJobs();
   static Slice ReadSlice(const storage::View& view, const SliceRequest& request);
   void OnSlice(const SliceRequest& request, const std::vector<uint64_t>& serials, std::shared_ptr<const Slice> slice);
+  void EndJob();
   void Keep(const SliceRequest& request, std::shared_ptr<const Slice> slice);
   std::shared_ptr<const Slice> Kept(const SliceRequest& request) const;  // null: none
   void TakeSlice(Watcher& watcher, const Slice& slice);

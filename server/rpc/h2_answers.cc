@@ -54,7 +54,7 @@ void H2Connection::Answer(int32_t id, Outgoing outgoing) {
     size_t size_bytes = 0;
     for (const api::SharedBytes& piece : *outgoing.message) size_bytes += piece->size();
     stream.method->counters.Sent(size_bytes);
-    stream.queue.Add(*outgoing.message, size_bytes);
+    stream.Add(*outgoing.message, size_bytes);
   } else if (outgoing.source != nullptr) {
     stream.method->counters.Sent(outgoing.source->size_bytes());
     stream.ReadFrom(std::move(outgoing.source));
@@ -131,7 +131,7 @@ ssize_t H2Connection::ProvideData(H2Stream& stream, size_t size_max, uint32_t* f
 // The session writes the bytes that ProvideData has promised.
 void H2Connection::TakeQueued(H2Stream& stream, size_t size) {
   CHECK_EQ(std::exchange(stream.promised_bytes, 0), size);
-  stream.queue.CopyOut(size, out_);
+  stream.queue.MoveTo(size, out_);
   if (stream.open == nullptr) return budget_.OnGone(size);
   stream.unsent->fetch_sub(std::min(size, stream.unsent->load()), std::memory_order_relaxed);
   std::vector<CallEvent>& events = environment_.events;

@@ -17,8 +17,9 @@ namespace {
 
 constexpr int32_t kConnectionWindowBytes = 4 * 1024 * 1024;
 constexpr size_t kReadBytes = 64 * 1024;
-constexpr int kReadsPerTurn = 4;   // then it is the others' turn
-constexpr int kWritesPerTurn = 8;  // of kOutBytesMax
+constexpr int kReadsPerTurn = 4;      // then it is the others' turn
+constexpr int kWritesPerTurn = 2;     // of kOutBytesMax
+constexpr size_t kWritePieces = 128;  // in one call
 // A client that gives up thousands of calls at once is no attack; libnghttp2 would allow 1000 and 33 a second.
 constexpr uint64_t kResetsMax = 20'000;
 constexpr uint64_t kResetsPerSecond = 1'000;
@@ -120,21 +121,19 @@ bool H2Connection::Flush() {
 
 // True when everything has left.
 bool H2Connection::WriteOut() {
-  while (out_done_ < out_.size()) {
-    const ssize_t size = send(fd_.get(), out_.data() + out_done_, out_.size() - out_done_, MSG_NOSIGNAL);
+  while (!out_.empty()) {
+    std::array<iovec, kWritePieces> pieces;
+    msghdr message = {};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = out_.Gather(pieces);
+    const ssize_t size = sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) {
       if (errno != EAGAIN && errno != EWOULDBLOCK) dead_ = true;
-      if (out_done_ > out_.size() / 2) {
-        out_.erase(0, out_done_);
-        out_done_ = 0;
-      }
       return false;
     }
-    out_done_ += static_cast<size_t>(size);
+    out_.Drop(static_cast<size_t>(size));
   }
-  out_.clear();
-  out_done_ = 0;
   return true;
 }
 

@@ -73,7 +73,7 @@ class H2Connection {
   int fd() const { return fd_.get(); }
 
  private:
-  static constexpr size_t kOutBytesMax = 128 * 1024;
+  static constexpr size_t kOutBytesMax = 512 * 1024;
   static constexpr size_t kOutFramesMax = 64 * 1024;  // queued in the session
   static constexpr size_t kPartialBytesEasy = 16 * 1024 * 1024;
   static constexpr size_t kPartialBytesMax = 64 * 1024 * 1024;
@@ -121,8 +121,7 @@ class H2Connection {
   Environment environment_;
   nghttp2_session* session_ = nullptr;
   std::unordered_map<int32_t, std::unique_ptr<H2Stream>> streams_;
-  std::string out_;  // for the socket
-  size_t out_done_ = 0;
+  ByteQueue out_;                  // for the socket
   size_t block_header_bytes_ = 0;  // of the block that is coming in
   size_t turn_header_bytes_ = 0;
   bool paused_ = false;  // the session stopped in the middle of its input; the rest is here

@@ -37,8 +37,8 @@ nghttp2_session_callbacks* SessionCallbacks::Make() {
 
 ssize_t SessionCallbacks::Send(nghttp2_session*, const uint8_t* data, size_t size, int, void* connection) {
   H2Connection& self = Self(connection);
-  if (self.out_.size() >= H2Connection::kOutBytesMax) return NGHTTP2_ERR_WOULDBLOCK;
-  self.out_.append(Text(data, size));
+  if (self.out_.size_bytes() >= H2Connection::kOutBytesMax) return NGHTTP2_ERR_WOULDBLOCK;
+  self.out_.Append(Text(data, size));
   return static_cast<ssize_t>(size);
 }
 
@@ -50,9 +50,9 @@ ssize_t SessionCallbacks::ReadData(nghttp2_session*, int32_t, uint8_t*, size_t s
 int SessionCallbacks::SendData(nghttp2_session*, nghttp2_frame* frame, const uint8_t* header, size_t size,
                                nghttp2_data_source* source, void* connection) {
   H2Connection& self = Self(connection);
-  if (self.out_.size() >= H2Connection::kOutBytesMax) return NGHTTP2_ERR_WOULDBLOCK;
+  if (self.out_.size_bytes() >= H2Connection::kOutBytesMax) return NGHTTP2_ERR_WOULDBLOCK;
   CHECK_EQ(frame->data.padlen, 0u);
-  self.out_.append(Text(header, kFrameHeaderBytes));
+  self.out_.Append(Text(header, kFrameHeaderBytes));
   self.TakeQueued(*static_cast<H2Stream*>(source->ptr), size);
   return 0;
 }

@@ -6,41 +6,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "server/rpc/byte_queue.h"
 #include "server/rpc/grpc_wire.h"
 #include "server/rpc/h2_call.h"
 
 namespace regent::server {
-
-// Bytes on their way out: short ones copied together, long ones shared with their other owners.
-class SendQueue {
- public:
-  // Appends a length-prefixed message.
-  void Add(const api::WireMessage& message, size_t size_bytes);
-  // The same in parts: the prefix first.
-  void AddPrefix(size_t message_bytes);
-  void AddPart(const api::WireMessage& part);
-  // Appends the next `size_bytes` to `out` and forgets them.
-  void CopyOut(size_t size_bytes, std::string& out);
-  // Forgets all but the next `size_bytes`, after which nothing is added.
-  void Truncate(size_t size_bytes);
-  size_t size_bytes() const { return size_bytes_; }
-
- private:
-  static constexpr size_t kCopyBytesMax = 2048;
-  struct Piece {
-    std::string own;  // when `shared` is null
-    api::SharedBytes shared;
-    std::string_view bytes() const { return shared == nullptr ? std::string_view(own) : std::string_view(*shared); }
-  };
-  void AddCopy(std::string_view bytes);
-
-  std::vector<Piece> pieces_;
-  size_t first_ = 0;   // pieces before it are gone
-  size_t offset_ = 0;  // into the first
-  size_t size_bytes_ = 0;
-};
 
 struct H2Stream {
   H2Stream(int32_t stream_id, size_t message_bytes_max) : id(stream_id), reader(message_bytes_max) {}
@@ -65,7 +36,7 @@ struct H2Stream {
   bool remote_closed = false;  // the client sends no more
 
   // The answer.
-  SendQueue queue;
+  ByteQueue queue;
   std::unique_ptr<api::MessageSource> source;  // of what follows the queue; null: nothing does
   size_t source_bytes = 0;                     // that it still has
   size_t promised_bytes = 0;                   // of the queue: in a frame that has begun
@@ -75,6 +46,7 @@ struct H2Stream {
   bool overdue = false;   // the deadline has been acted upon
   bool sent_end = false;  // the status has left: the call's result is `finish`
 
+  void Add(const api::WireMessage& message, size_t size_bytes);
   void ReadFrom(std::unique_ptr<api::MessageSource> from);
   // Reads on when little is queued. How many bytes were added to the queue.
   size_t Refill();

@@ -1,6 +1,7 @@
 #include "server/runtime/pool.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <optional>
 #include <utility>
@@ -10,10 +11,10 @@
 
 namespace regent::server {
 
-Pool::Pool(const std::string& name, int threads) {
+Pool::Pool(const std::string& name, int threads, int niceness) {
   CHECK_GT(threads, 0);
   for (int i = 0; i < threads; ++i) {
-    threads_.emplace_back([this] { Run(); });
+    threads_.emplace_back([this, niceness] { Run(niceness); });
     pthread_setname_np(threads_.back().native_handle(), name.substr(0, 15).c_str());
   }
 }
@@ -52,7 +53,9 @@ void Pool::Cancel(TimerId timer) {
   removed = timers_.Remove(timer);
 }
 
-void Pool::Run() {
+void Pool::Run(int niceness) {
+  // Linux counts it for each thread. 0 means this one.
+  if (niceness > 0 && setpriority(PRIO_PROCESS, 0, niceness) != 0) PLOG(WARNING) << "no priority of its own";
   while (true) {
     std::optional<Task> task;
     {

@@ -15,7 +15,8 @@ namespace regent::server {
 
 class Pool final : public Loop {
  public:
-  Pool(const std::string& name, int threads);
+  // `niceness` of its threads, 0 to 19: others who want the processor come before a nice one.
+  Pool(const std::string& name, int threads, int niceness = 0);
   ~Pool() override;
 
   // Runs everything posted before, then ends the threads. Not on a thread of the pool. A second call does nothing.
@@ -28,7 +29,7 @@ class Pool final : public Loop {
   MonotonicTime Now() const override { return std::chrono::steady_clock::now(); }
 
  private:
-  void Run();
+  void Run(int niceness);
 
   Mutex mutex_;
   Condition wake_;

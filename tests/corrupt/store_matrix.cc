@@ -60,7 +60,8 @@ void WriteFile(const fs::path& path, const std::string& content) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << content;
 }
 
-// The rows after each flush: keys with a few versions, and a row that is written anew each time.
+// The rows after each flush: keys with a few versions, one of them with a value so large that it lies in a file of
+// its own, and a row that is written anew each time.
 std::vector<Rows> MakeStates() {
   std::mt19937_64 random(11);
   std::vector<Rows> states;
@@ -68,7 +69,7 @@ std::vector<Rows> MakeStates() {
   for (size_t state = 1; state <= kStates; ++state) {
     for (int i = 0; i < 40; ++i) {
       const std::string key = "/registry/pods/" + std::to_string(random() % 60);
-      std::string value(40 + random() % 200, '\0');
+      std::string value(i == 0 ? storage::kBlobBytesMin + 100 : 40 + random() % 200, '\0');
       for (char& byte : value) byte = static_cast<char>(random());
       const storage::Position position{static_cast<int64_t>(state * 1000) + i, 0};
       rows[storage::VersionRow(key, position)] = value;
@@ -198,6 +199,7 @@ class StoreDamage {
  private:
   static std::string RegionOf(const std::string& name) {
     if (name.ends_with(".sst")) return "table files (.sst)";
+    if (name.ends_with(".blob")) return "large values (.blob)";
     if (name.starts_with("MANIFEST")) return "MANIFEST";
     if (name.starts_with("OPTIONS")) return "OPTIONS";
     if (name.ends_with(".log")) return "the empty write-ahead log (.log)";

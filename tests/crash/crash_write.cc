@@ -83,7 +83,8 @@ class Writers {
       return {kDelete, request, "delete " + name + "/hot"};
     }
     const std::string key = step % 4 == 0 ? name + "/hot" : name + "/" + std::to_string(step);
-    const std::string value = name + ":" + std::to_string(step) + std::string(static_cast<size_t>(step % 200), 'x');
+    const int64_t more = step % 200 + (step % 9 == 0 ? 1200 : 0);  // some lie in the store's files of large values
+    const std::string value = name + ":" + std::to_string(step) + std::string(static_cast<size_t>(more), 'x');
     const int64_t lease = step % 40 < 6 ? leases_[writer] : 0;
     return {kPut, EncodePut(key, value, lease, false), "put " + key + " " + value + " " + std::to_string(lease)};
   }
