@@ -73,9 +73,10 @@ class RowIterator {
 
 // What an iterator will be used for; kOneKey lets the engine ask its filters first.
 enum class Scope : uint8_t {
-  kOneKey,  // only versions of the key of the first Seek (rows of keys.h that begin with the same KeyPrefix)
-  kRange,   // any rows
-  kAll,     // very many rows once: they do not push others out of the caches
+  kOneKey,  // only versions of the key of the last Seek (rows of keys.h that begin with the same KeyPrefix): rows
+            // behind them may be there or not
+  kRange,  // any rows
+  kAll,    // very many rows once: they do not push others out of the caches
 };
 
 class Engine {

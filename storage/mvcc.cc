@@ -183,6 +183,7 @@ void Mvcc::CompleteEntries() {
 }
 
 void Mvcc::WriteBatch() {
+  written_rows_ = nullptr;
   engine_.Write(batch_);
   batch_.Clear();
   overlay_.Clear();
@@ -197,9 +198,9 @@ void Mvcc::WriteBatchIfFull() {
 Head& Mvcc::HeadFor(std::string_view key) {
   if (Head* known = heads_.Find(key)) return *known;
   // Every key of the batch is in the cache, so this one's newest version is in the engine.
-  absl::StatusOr<std::optional<Version>> found = FindVersion(RowSource(engine_), key, newest());
-  CHECK(found.ok()) << found.status();
-  return *heads_.Set(key, found->has_value() ? HeadOf(key, (*found)->position, std::move((*found)->rest)) : Head{});
+  if (written_rows_ == nullptr) written_rows_ = engine_.Iterate(VersionRowsEnd(api::kFromKey), Scope::kOneKey);
+  std::optional<Version> found = FindVersion(*written_rows_, key, newest());
+  return *heads_.Set(key, found.has_value() ? HeadOf(key, found->position, std::move(found->rest)) : Head{});
 }
 
 std::string Mvcc::RestOf(std::string_view key, const Head& head) {

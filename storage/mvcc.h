@@ -101,6 +101,7 @@ class Mvcc {
   KeyCounts counts_;
   HeadCache heads_;
   Batch batch_;
+  std::unique_ptr<RowIterator> written_rows_;  // as of the last write; null: not needed since
   Overlay overlay_;
   Position next_{2, 0};              // of the next operation
   bool may_write_in_entry_ = false;  // the batch holds nothing incomplete but this entry's version and event rows

@@ -13,13 +13,18 @@ constexpr int kStepsBeforeSeek = 8;
 }  // namespace
 
 absl::StatusOr<std::optional<Version>> FindVersion(const RowSource& rows, std::string_view key, Position through) {
+  REGENT_ASSIGN_OR_RETURN(const std::unique_ptr<RowIterator> row,
+                          rows.Iterate(AfterKeyPrefix(KeyPrefix(key)), Scope::kOneKey));
+  return FindVersion(*row, key, through);
+}
+
+std::optional<Version> FindVersion(RowIterator& row, std::string_view key, Position through) {
   std::string from = KeyPrefix(key);
-  std::string end = AfterKeyPrefix(from);
+  const size_t prefix_bytes = from.size();
   AppendPosition(from, through);
-  REGENT_ASSIGN_OR_RETURN(const std::unique_ptr<RowIterator> row, rows.Iterate(std::move(end), Scope::kOneKey));
-  row->Seek(from);
-  if (!row->Valid()) return std::nullopt;
-  return Version{.position = PositionOfVersionRow(row->row()), .rest = std::string(row->value())};
+  row.Seek(from);
+  if (!row.Valid() || !row.row().starts_with(std::string_view(from).substr(0, prefix_bytes))) return std::nullopt;
+  return Version{.position = PositionOfVersionRow(row.row()), .rest = std::string(row.value())};
 }
 
 VersionCursor::VersionCursor(std::unique_ptr<RowIterator> rows, std::string_view from, Position through)

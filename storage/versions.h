@@ -27,6 +27,8 @@ struct Version {
 
 // The newest version of `key` at or before `through`, a tombstone too.
 absl::StatusOr<std::optional<Version>> FindVersion(const RowSource& rows, std::string_view key, Position through);
+// The same with an iterator of Scope::kOneKey that is used again: making one costs as much as its seek.
+std::optional<Version> FindVersion(RowIterator& row, std::string_view key, Position through);
 
 // Goes through the keys that have a version at or before `through`, ascending; the newest such version of each.
 class VersionCursor {

@@ -46,7 +46,7 @@ struct NodeOptions {
 
   size_t purge_events_max = 256;                        // of one slice
   Duration purge_pause = std::chrono::milliseconds(1);  // between slices, at least, unless somebody waits for the purge
-  size_t lease_revokes_max = 128;                       // leases that one command ends
+  size_t lease_revokes_max = 32;                        // leases that one command ends
   CompactionPolicy compaction;                          // automatic; off unless set
 
   WatchOptions watch;

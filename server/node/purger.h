@@ -1,6 +1,6 @@
 // Removes, behind a compaction, what nobody can read any more: in slices that are planned on the pool and written on
-// the apply loop, with pauses as long as they took, so that a compaction never stands in the way of writes. Whoever
-// asked for a physical compaction is answered when everything it made unreadable is gone here.
+// the apply loop, with pauses as long as they took, so that a compaction never stands in the way of writes.
+// Whoever asked for a physical compaction is answered when everything it made unreadable is gone here.
 //
 // Owner: the apply loop.
 #pragma once
