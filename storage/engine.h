@@ -75,8 +75,8 @@ class RowIterator {
 enum class Scope : uint8_t {
   kOneKey,  // only versions of the key of the last Seek (rows of keys.h that begin with the same KeyPrefix): rows
             // behind them may be there or not
-  kRange,  // any rows
-  kAll,    // very many rows once: they do not push others out of the caches
+  kRange,   // any rows
+  kAll,     // very many rows once: they do not push others out of the caches
 };
 
 class Engine {
