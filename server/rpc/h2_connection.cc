@@ -256,6 +256,7 @@ void H2Connection::OnHeadersComplete(H2Stream& stream) {
 void H2Connection::OpenCall(H2Stream& stream) {
   stream.started_at = stream.method->counters.Started();
   const bool is_unary = stream.method->method.kind == api::Method::Kind::kUnary;
+  CountRequest(stream, is_unary);
   if (!is_unary) stream.unsent = std::make_shared<std::atomic<size_t>>(0);
   stream.call = std::make_shared<H2Call>(environment_.outbox, H2Call::Facts{.key = {id_, stream.id},
                                                                             .is_unary = is_unary,
@@ -267,6 +268,18 @@ void H2Connection::OpenCall(H2Stream& stream) {
   stream.open = std::make_shared<OpenStream>();
   environment_.events.push_back(
       {.kind = CallEvent::Kind::kOpen, .method = stream.method, .call = std::move(stream.call), .stream = stream.open});
+}
+
+void H2Connection::CountRequest(const H2Stream& stream, bool is_unary) {
+  std::string_view version;
+  for (const auto& [name, value] : stream.metadata) {
+    if (name == "client-api-version") version = value;
+  }
+  if (!client_requests_.has_value() || version != client_version_) {  // a connection's client stays the same
+    client_version_ = version;
+    client_requests_ = environment_.methods.client_requests().Of(version);
+  }
+  (is_unary ? client_requests_->unary : client_requests_->stream)->Increment();
 }
 
 void H2Connection::OnData(H2Stream& stream, std::string_view bytes) {

@@ -97,6 +97,7 @@ class H2Connection {
   void TakeQueued(H2Stream& stream, size_t size);
 
   void OpenCall(H2Stream& stream);
+  void CountRequest(const H2Stream& stream, bool is_unary);
   void TakeMessage(H2Stream& stream, std::string message);
   void StartUnary(H2Stream& stream, std::string message);
   void StartHeld();
@@ -135,6 +136,8 @@ class H2Connection {
   bool close_after_flush_ = false;
   bool hung_up_ = false;
   size_t streams_with_deadline_ = 0;
+  std::string client_version_;  // of the last request
+  std::optional<ClientRequests::Counters> client_requests_;
 
   // Handshake and keepalive.
   bool got_settings_ = false;

@@ -77,7 +77,17 @@ void RpcCounters::Handled(absl::StatusCode code, std::chrono::steady_clock::time
   handled_[index < kCodes ? index : static_cast<size_t>(absl::StatusCode::kUnknown)]->Increment();
 }
 
-MethodTable::MethodTable(std::vector<api::Method> methods, Metrics& metrics, MetricsDetail detail) {
+ClientRequests::Counters ClientRequests::Of(std::string_view version) {
+  const MutexLock lock(mutex_);
+  const bool known = known_.contains(version);
+  const bool countable = known || (known_.size() < kVersionsMax && version.size() <= kVersionBytesMax);
+  if (version.empty() || !countable) version = "unknown";
+  if (!known && countable) known_.emplace(version);
+  return {&total_.With({version, "unary"}), &total_.With({version, "stream"})};
+}
+
+MethodTable::MethodTable(std::vector<api::Method> methods, Metrics& metrics, MetricsDetail detail)
+    : client_requests_(metrics) {
   for (api::Method& method : methods) {
     const std::string path = method.path;
     const RpcCounters counters(method, metrics, detail);

@@ -5,14 +5,17 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "api/service/call.h"
 #include "server/runtime/metrics.h"
+#include "server/runtime/mutex.h"
 
 namespace regent::server {
 
@@ -52,6 +55,26 @@ struct ServedMethod {
   RpcCounters counters;
 };
 
+// Requests by the version that their client says it has. From any thread.
+class ClientRequests {
+ public:
+  explicit ClientRequests(Metrics& metrics) : total_(metrics.server_client_requests_total) {}
+
+  struct Counters {
+    Counter* unary;
+    Counter* stream;
+  };
+  // Empty: it says none. A client may say what it likes, so what is long or one of too many is counted as none.
+  Counters Of(std::string_view version);
+
+ private:
+  static constexpr size_t kVersionsMax = 32;
+  static constexpr size_t kVersionBytesMax = 16;
+  Family<Counter>& total_;
+  Mutex mutex_;
+  std::set<std::string, std::less<>> known_ ABSL_GUARDED_BY(mutex_);
+};
+
 // Built before the engine starts, then read only, on any thread.
 class MethodTable {
  public:
@@ -63,9 +86,12 @@ class MethodTable {
   // What a call to a path that no method has ends with.
   absl::Status UnknownMethodError(const std::string& path) const;
 
+  ClientRequests& client_requests() { return client_requests_; }
+
  private:
   std::unordered_map<std::string, ServedMethod> methods_;
   std::set<std::string> services_;
+  ClientRequests client_requests_;
 };
 
 }  // namespace regent::server

@@ -261,6 +261,10 @@ struct Metrics {
                                                  "The limit of virtual memory in bytes."};
   Single<Gauge> process_start_time_seconds{registry, "process_start_time_seconds",
                                            "When the process started (Unix time)."};
+  Single<DoubleCounter> process_network_receive_bytes_total{registry, "process_network_receive_bytes_total",
+                                                            "Bytes received by the network that the process is in."};
+  Single<DoubleCounter> process_network_transmit_bytes_total{registry, "process_network_transmit_bytes_total",
+                                                             "Bytes sent by the network that the process is in."};
   Single<Gauge> process_open_fds{registry, "process_open_fds", "Open file descriptors."};
   Single<Gauge> process_max_fds{registry, "process_max_fds", "The limit of open file descriptors."};
   Single<Gauge> os_fd_used{registry, "os_fd_used", "File descriptors in use."};

@@ -9,6 +9,7 @@
 #include <limits>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace regent::server {
@@ -46,6 +47,18 @@ double CountOpenFiles() {
   return count - 3;  // ".", ".." and the directory's own descriptor
 }
 
+// What `name` says in /proc/self/net/netstat, which has a line of names before each line of numbers; 0 if nothing.
+double NetworkBytes(std::string_view name) {
+  std::ifstream file("/proc/self/net/netstat");
+  for (std::string names, numbers; std::getline(file, names) && std::getline(file, numbers);) {
+    std::istringstream name_words(names), number_words(numbers);
+    for (std::string word, number; name_words >> word && number_words >> number;) {
+      if (word == name) return std::stod(number);
+    }
+  }
+  return 0;
+}
+
 double Limit(int resource) {
   rlimit limit{};
   if (getrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) return 0;
@@ -69,6 +82,8 @@ void Refresh(Metrics& metrics) {
     metrics.process_resident_memory_bytes.Set(std::stod(fields[kResidentPages]) *
                                               static_cast<double>(sysconf(_SC_PAGESIZE)));
   }
+  metrics.process_network_receive_bytes_total.Set(NetworkBytes("InOctets"));
+  metrics.process_network_transmit_bytes_total.Set(NetworkBytes("OutOctets"));
   metrics.process_virtual_memory_max_bytes.Set(Limit(RLIMIT_AS));
   const double open_files = CountOpenFiles(), files_max = Limit(RLIMIT_NOFILE);
   metrics.process_open_fds.Set(open_files);

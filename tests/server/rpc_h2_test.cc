@@ -27,6 +27,25 @@ TEST_F(H2EngineTest, AUnaryCallIsAnswered) {
   EXPECT_EQ(client.stream(id).Last(":status"), "200");
 }
 
+TEST_F(H2EngineTest, RequestsAreCountedByTheVersionOfTheirClient) {
+  Start();
+  H2TestClient client(Connect());
+  const auto call = [&](const HeaderList& more) {
+    ASSERT_TRUE(client.AwaitClosed(client.Call("/test.Echo/Unary", "x", more)));
+  };
+  const auto count = [&](const std::string& version) {
+    return metrics_.server_client_requests_total.With({version, "unary"}).value();
+  };
+  call({{"client-api-version", "3.7"}});
+  call({{"client-api-version", "3.7"}});
+  call({});
+  call({{"client-api-version", std::string(100, '9')}});
+  EXPECT_EQ(count("3.7"), 2u);
+  EXPECT_EQ(count("unknown"), 2u);
+  for (int i = 0; i < 50; ++i) call({{"client-api-version", std::to_string(i)}});
+  EXPECT_EQ(count("unknown"), 2u + 50 - 30);  // 32 are told apart, no version and 3.7 among them
+}
+
 // Go's client tells an early end from a broken stream by the code of the reset.
 TEST_F(H2EngineTest, AnAnswerBeforeTheRequestsEndIsFollowedByAResetWithoutError) {
   Start();
