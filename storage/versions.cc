@@ -10,21 +10,25 @@ namespace {
 // A seek costs about as much as this many steps.
 constexpr int kStepsBeforeSeek = 8;
 
-}  // namespace
-
-absl::StatusOr<std::optional<Version>> FindVersion(const RowSource& rows, std::string_view key, Position through) {
-  REGENT_ASSIGN_OR_RETURN(const std::unique_ptr<RowIterator> row,
-                          rows.Iterate(AfterKeyPrefix(KeyPrefix(key)), Scope::kOneKey));
-  return FindVersion(*row, key, through);
-}
-
-std::optional<Version> FindVersion(RowIterator& row, std::string_view key, Position through) {
-  std::string from = KeyPrefix(key);
+// `from`: the prefix of the key, which becomes the row to seek.
+std::optional<Version> FindNewest(RowIterator& row, std::string from, Position through) {
   const size_t prefix_bytes = from.size();
   AppendPosition(from, through);
   row.Seek(from);
   if (!row.Valid() || !row.row().starts_with(std::string_view(from).substr(0, prefix_bytes))) return std::nullopt;
   return Version{.position = PositionOfVersionRow(row.row()), .rest = std::string(row.value())};
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<Version>> FindVersion(const RowSource& rows, std::string_view key, Position through) {
+  std::string prefix = KeyPrefix(key);
+  REGENT_ASSIGN_OR_RETURN(const std::unique_ptr<RowIterator> row, rows.Iterate(AfterKeyPrefix(prefix), Scope::kOneKey));
+  return FindNewest(*row, std::move(prefix), through);
+}
+
+std::optional<Version> FindVersion(RowIterator& row, std::string_view key, Position through) {
+  return FindNewest(row, KeyPrefix(key), through);
 }
 
 VersionCursor::VersionCursor(std::unique_ptr<RowIterator> rows, std::string_view from, Position through)

@@ -16,7 +16,6 @@ constexpr Duration kEndAgain = std::chrono::milliseconds(500);
 constexpr Duration kCommandQuick = std::chrono::milliseconds(2);
 constexpr Duration kCommandSlow = std::chrono::milliseconds(8);
 constexpr Duration kRestMax = std::chrono::milliseconds(20);
-constexpr size_t kFirstCommandLeases = 32;
 
 }  // namespace
 
@@ -25,7 +24,7 @@ LeaseKeeper::LeaseKeeper(const NodeSeams& seams, const NodeOptions& options, Exp
       options_(options),
       metrics_(seams.metrics),
       expire_(std::move(expire)),
-      leases_per_command_(std::min(kFirstCommandLeases, options.lease_revokes_max)) {}
+      leases_per_command_(options.lease_revokes_max) {}
 
 void LeaseKeeper::Start(const std::vector<storage::LeaseInfo>& leases) {
   for (const storage::LeaseInfo& info : leases) {

@@ -256,7 +256,6 @@ void H2Connection::OnHeadersComplete(H2Stream& stream) {
 void H2Connection::OpenCall(H2Stream& stream) {
   stream.started_at = stream.method->counters.Started();
   const bool is_unary = stream.method->method.kind == api::Method::Kind::kUnary;
-  CountRequest(stream, is_unary);
   if (!is_unary) stream.unsent = std::make_shared<std::atomic<size_t>>(0);
   stream.call = std::make_shared<H2Call>(environment_.outbox, H2Call::Facts{.key = {id_, stream.id},
                                                                             .is_unary = is_unary,
@@ -264,17 +263,15 @@ void H2Connection::OpenCall(H2Stream& stream) {
                                                                             .metadata = std::move(stream.metadata),
                                                                             .peer = peer_,
                                                                             .unsent = stream.unsent});
+  CountRequest(*stream.call, is_unary);
   if (is_unary) return;
   stream.open = std::make_shared<OpenStream>();
   environment_.events.push_back(
       {.kind = CallEvent::Kind::kOpen, .method = stream.method, .call = std::move(stream.call), .stream = stream.open});
 }
 
-void H2Connection::CountRequest(const H2Stream& stream, bool is_unary) {
-  std::string_view version;
-  for (const auto& [name, value] : stream.metadata) {
-    if (name == "client-api-version") version = value;
-  }
+void H2Connection::CountRequest(const api::Call& call, bool is_unary) {
+  const std::string_view version = call.Metadata("client-api-version").value_or("");
   if (!client_requests_.has_value() || version != client_version_) {  // a connection's client stays the same
     client_version_ = version;
     client_requests_ = environment_.methods.client_requests().Of(version);

@@ -97,7 +97,7 @@ class H2Connection {
   void TakeQueued(H2Stream& stream, size_t size);
 
   void OpenCall(H2Stream& stream);
-  void CountRequest(const H2Stream& stream, bool is_unary);
+  void CountRequest(const api::Call& call, bool is_unary);
   void TakeMessage(H2Stream& stream, std::string message);
   void StartUnary(H2Stream& stream, std::string message);
   void StartHeld();

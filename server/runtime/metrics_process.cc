@@ -9,7 +9,6 @@
 #include <limits>
 #include <sstream>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace regent::server {
@@ -47,16 +46,16 @@ double CountOpenFiles() {
   return count - 3;  // ".", ".." and the directory's own descriptor
 }
 
-// What `name` says in /proc/self/net/netstat, which has a line of names before each line of numbers; 0 if nothing.
-double NetworkBytes(std::string_view name) {
+// From /proc/self/net/netstat, which has a line of names before each line of numbers.
+void RefreshNetworkBytes(Metrics& metrics) {
   std::ifstream file("/proc/self/net/netstat");
   for (std::string names, numbers; std::getline(file, names) && std::getline(file, numbers);) {
     std::istringstream name_words(names), number_words(numbers);
     for (std::string word, number; name_words >> word && number_words >> number;) {
-      if (word == name) return std::stod(number);
+      if (word == "InOctets") metrics.process_network_receive_bytes_total.Set(std::stod(number));
+      if (word == "OutOctets") metrics.process_network_transmit_bytes_total.Set(std::stod(number));
     }
   }
-  return 0;
 }
 
 double Limit(int resource) {
@@ -82,8 +81,7 @@ void Refresh(Metrics& metrics) {
     metrics.process_resident_memory_bytes.Set(std::stod(fields[kResidentPages]) *
                                               static_cast<double>(sysconf(_SC_PAGESIZE)));
   }
-  metrics.process_network_receive_bytes_total.Set(NetworkBytes("InOctets"));
-  metrics.process_network_transmit_bytes_total.Set(NetworkBytes("OutOctets"));
+  RefreshNetworkBytes(metrics);
   metrics.process_virtual_memory_max_bytes.Set(Limit(RLIMIT_AS));
   const double open_files = CountOpenFiles(), files_max = Limit(RLIMIT_NOFILE);
   metrics.process_open_fds.Set(open_files);
