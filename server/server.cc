@@ -21,6 +21,7 @@
 #include "server/rpc/listener.h"
 #include "server/rpc/request_stats.h"
 #include "server/runtime/clock.h"
+#include "server/runtime/hexadecimal.h"
 #include "server/runtime/json_log.h"
 #include "server/runtime/metrics.h"
 #include "server/runtime/metrics_process.h"
@@ -41,16 +42,6 @@ constexpr std::chrono::milliseconds kRpcDrain{500};
 uint64_t DrawSeed() {
   std::random_device device;
   return uint64_t{device()} << 32 | device();
-}
-
-std::string Hexadecimal(uint64_t id) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  do {
-    text.insert(text.begin(), kDigits[id % 16]);
-    id /= 16;
-  } while (id != 0);
-  return text;
 }
 
 std::vector<std::string> Texts(const std::vector<Url>& urls) {
@@ -111,11 +102,11 @@ Listener::Options MakeListenerOptions(const Settings& settings) {
   Listener::Options options;
   const auto add = [&](const std::vector<Url>& urls, ListenAddress::Serves serves) {
     for (const Url& url : urls) {
-      options.addresses.push_back({.serves = serves,
-                                   .is_unix = url.is_unix(),
-                                   .host = url.host,
-                                   .port = static_cast<uint16_t>(url.port),
-                                   .reuse_port = settings.socket_reuse_port && !url.is_unix()});
+      options.addresses.push_back({{.is_unix = url.is_unix(),
+                                    .host = url.host,
+                                    .port = static_cast<uint16_t>(url.port),
+                                    .reuse_port = settings.socket_reuse_port && !url.is_unix()},
+                                   serves});
     }
   };
   const bool split = !settings.listen_client_http_urls.empty();

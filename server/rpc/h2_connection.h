@@ -29,7 +29,7 @@
 
 #include "server/rpc/h2_answer_budget.h"
 #include "server/rpc/h2_stream.h"
-#include "server/rpc/listen_socket.h"
+#include "server/runtime/socket.h"
 #include "server/rpc/rpc_engine.h"
 #include "server/runtime/loop.h"
 

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "server/rpc/http_message.h"
-#include "server/rpc/listen_socket.h"
+#include "server/runtime/socket.h"
 
 namespace regent::server {
 

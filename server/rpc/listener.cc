@@ -21,7 +21,7 @@
 #include <utility>
 
 #include "server/rpc/http_connection.h"
-#include "server/rpc/listen_socket.h"
+#include "server/runtime/socket.h"
 #include "server/runtime/mutex.h"
 
 namespace regent::server {

@@ -16,10 +16,11 @@
 #include "absl/status/statusor.h"
 #include "server/rpc/http_endpoints.h"
 #include "server/runtime/metrics.h"
+#include "server/runtime/socket.h"
 
 namespace regent::server {
 
-struct ListenAddress {
+struct ListenAddress : SocketAddress {
   enum class Serves {
     kRpcAndHttp,  // --listen-client-urls
     kRpcOnly,     // --listen-client-urls beside --listen-client-http-urls
@@ -27,10 +28,6 @@ struct ListenAddress {
     kMetrics,     // --listen-metrics-urls: metrics and health alone
   };
   Serves serves = Serves::kRpcAndHttp;
-  bool is_unix = false;
-  std::string host;   // an IP address without brackets, "localhost", or empty for all interfaces; of unix: the path
-  uint16_t port = 0;  // 0: a free one
-  bool reuse_port = false;  // other processes may listen on the port, if they say so too
 };
 
 class Listener {

@@ -45,5 +45,5 @@ def groups(sizes):
         Group([Row("8", "page through all keys by 500", [wall, cpu()], one_pass(many_keys)),
                Row("9", "count of all keys, 16 clients", [rate(100, 1000), cpu()],
                    timed(many_keys, ["--workload", "count", "--clients", 16, "--connections", 4]))],
-              a_run + many_keys / 10_000, prepare=fill_many),
+              a_run + many_keys / 10_000, prepare=fill_many, pairs_max=3),
     ]

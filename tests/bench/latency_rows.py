@@ -46,5 +46,5 @@ def groups(sizes):
                    [at_most("put p99 in its window / outside", 1.3, 1.0, path("inside_to_outside")),
                     lower("its duration", "µs", 100, None, path("compactions_us", "p50"))], compactions)],
               sizes.compact_seconds + 1 + sizes.large_keys / 50_000,
-              prepare=lambda session: session.fill(sizes.large_keys, 256)),
+              prepare=lambda session: session.fill(sizes.large_keys, 256), pairs_max=3),
     ]

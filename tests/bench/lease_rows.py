@@ -20,7 +20,7 @@ def groups(sizes):
         Group([Row("16a", f"{count_text(sizes.leases)} leases with a key end together",
                    [lower("last one gone late by", "s", 10, 50, path("lateness_max_seconds")),
                     latency("p99", 10, 50, of="puts_us", name="put p99 meanwhile")], expiry)],
-              sizes.lease_lead + sizes.leases / 2000),
+              sizes.lease_lead + sizes.leases / 2000, pairs_max=3),
         Group([Row("16b", f"{count_text(sizes.renewals)} keepalives a second",
                    [higher("renewed", "1/s", None, None, path("renewals_per_second")),
                     lower("server CPU", "µs/op", None, None, path("server_cpu_us_per_renewal")),

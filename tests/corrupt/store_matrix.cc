@@ -245,18 +245,18 @@ void DamageRest(StoreDamage& store, const std::string& name, OutcomeTable& table
   store.Judge(name, "missing", kMissing, store.OpenWith(name, nullptr), table);
 }
 
-// A store that does not look at the checksums of its blocks must be found out.
-bool FindsPlantedBug(const MatrixOptions& options) {
+// A store that does not look at checksums must be found out, in each kind of file that holds data.
+bool FindsPlantedBug(const MatrixOptions& options, std::string_view kind) {
   StoreDamage store(options.folder, storage::RocksMutant::kBlocksUnchecked);
-  OutcomeTable table("planted bug, blocks without checksums", {kChanged});
+  OutcomeTable table("planted bug, no checksums in files " + std::string(kind), {kChanged});
   for (const auto& [name, content] : store.files()) {
-    if (!name.ends_with(".sst")) continue;
+    if (!name.ends_with(kind)) continue;
     MatrixOptions coarse = options;
     coarse.stride = content.size() / 60;
     ChangeBytes(store, name, coarse, table);
     if (table.silent() > 0) break;
   }
-  std::printf("planted bug, blocks without checksums: %llu silent places found\n",
+  std::printf("planted bug, no checksums in files %s: %llu silent places found\n", std::string(kind).c_str(),
               static_cast<unsigned long long>(table.silent()));
   return table.silent() > 0;
 }
@@ -280,7 +280,8 @@ bool StoreMatrix(const MatrixOptions& options) {
     if (!right) std::printf("FAILED: the matrix is not what it claims to be\n");
   }
   right &= table.Close(options.page, options.page_use);
-  return FindsPlantedBug(options) && right;
+  const bool found = FindsPlantedBug(options, ".sst") && FindsPlantedBug(options, ".blob");
+  return found && right;
 }
 
 }  // namespace regent::testing

@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   const bool grpc = argc > 3 && std::strcmp(argv[3], "grpc") == 0;
   std::unique_ptr<RpcEngine> engine =
       grpc ? StartGrpcEngine(std::move(options), metrics).value() : StartH2Engine(std::move(options), metrics);
-  auto listener = Listener::Open({.addresses = {{.host = "127.0.0.1"}}}, endpoints,
+  auto listener = Listener::Open({.addresses = {{{.host = "127.0.0.1"}}}}, endpoints,
                                  [&engine](int fd) { engine->AddConnection(fd); });
   CHECK(listener.ok()) << listener.status();
   (*listener)->Start();

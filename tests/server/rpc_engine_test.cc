@@ -9,8 +9,8 @@
 
 #include "server/rpc/grpc_engine.h"
 #include "server/rpc/h2_engine.h"
-#include "server/rpc/listen_socket.h"
 #include "server/rpc/listener.h"
+#include "server/runtime/socket.h"
 #include "tests/server/rpc_fake_backend.h"
 #include "tests/server/rpc_grpc_client.h"
 #include "tests/server/rpc_test_service.h"
@@ -36,7 +36,7 @@ class RpcEngineTest : public ::testing::TestWithParam<Engine> {
     options_.methods = service_.Methods();
     engine_ = GetParam().is_grpc ? StartGrpcEngine(options_, metrics_).value() : StartH2Engine(options_, metrics_);
     unix_path_ = ::testing::TempDir() + "/rpc_test_" + std::to_string(getpid());
-    auto listener = Listener::Open({.addresses = {{.host = "127.0.0.1"}, {.is_unix = true, .host = unix_path_}}},
+    auto listener = Listener::Open({.addresses = {{{.host = "127.0.0.1"}}, {{.is_unix = true, .host = unix_path_}}}},
                                    endpoints_, [this](int fd) { engine_->AddConnection(fd); });
     ASSERT_TRUE(listener.ok()) << listener.status();
     listener_ = *std::move(listener);

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "server/rpc/grpc_wire.h"
-#include "server/rpc/listen_socket.h"
+#include "server/runtime/socket.h"
 
 namespace regent::server {
 

@@ -13,8 +13,8 @@
 #include <atomic>
 #include <cstring>
 
-#include "server/rpc/listen_socket.h"
 #include "server/runtime/mutex.h"
+#include "server/runtime/socket.h"
 #include "tests/server/rpc_fake_backend.h"
 
 namespace regent::server {
@@ -91,7 +91,7 @@ class ListenerTest : public ::testing::Test {
     listener_->Start();
   }
   void StartOne(ListenAddress::Serves serves = ListenAddress::Serves::kRpcAndHttp) {
-    Start({{.serves = serves, .host = "127.0.0.1"}});
+    Start({{{.host = "127.0.0.1"}, serves}});
   }
   OwnedFd Dial(size_t index = 0) { return Connect(listener_->addresses()[index]); }
 
@@ -122,7 +122,7 @@ constexpr char kGetAndClose[] = "GET /version HTTP/1.1\r\nHost: x\r\nConnection:
 constexpr char kVersion[] = R"({"etcdserver":"3.7.3","etcdcluster":"3.7.0","storage":"3.7.0"})";
 
 TEST_F(ListenerTest, PortZeroIsReplacedByTheRealPort) {
-  Start({{.host = "127.0.0.1"}, {.host = "localhost"}, {.host = ""}});
+  Start({{{.host = "127.0.0.1"}}, {{.host = "localhost"}}, {{.host = ""}}});
   for (size_t i = 0; i < 3; ++i) {
     EXPECT_NE(listener_->addresses()[i].port, 0);
     const OwnedFd fd = Dial(i);
@@ -181,9 +181,9 @@ TEST_F(ListenerTest, RequestsFollowEachOtherOnOneConnectionEvenWhenSentTogether)
 
 TEST_F(ListenerTest, EachKindOfAddressServesItsOwn) {
   using Serves = ListenAddress::Serves;
-  Start({{.serves = Serves::kRpcOnly, .host = "127.0.0.1"},
-         {.serves = Serves::kHttpOnly, .host = "127.0.0.1"},
-         {.serves = Serves::kMetrics, .host = "127.0.0.1"}});
+  Start({{{.host = "127.0.0.1"}, Serves::kRpcOnly},
+         {{.host = "127.0.0.1"}, Serves::kHttpOnly},
+         {{.host = "127.0.0.1"}, Serves::kMetrics}});
   const OwnedFd rpc = Dial(0);
   Write(rpc, kGet);
   EXPECT_EQ(ReadAll(rpc), "");
@@ -200,10 +200,10 @@ TEST_F(ListenerTest, EachKindOfAddressServesItsOwn) {
 
 TEST_F(ListenerTest, AUnixSocketServesReplacesAStaleOneAndIsRemoved) {
   const std::string path = ::testing::TempDir() + "/listener_test_" + std::to_string(getpid());
-  ListenAddress stale{.is_unix = true, .host = path};
+  SocketAddress stale{.is_unix = true, .host = path};
   ASSERT_TRUE(OpenListenSocket(stale).ok());  // bound, closed, still there
   ASSERT_EQ(access(path.c_str(), F_OK), 0);
-  Start({{.is_unix = true, .host = path}});
+  Start({{{.is_unix = true, .host = path}}});
   const OwnedFd fd = Dial();
   Write(fd, kGetAndClose);
   EXPECT_THAT(ReadAll(fd), EndsWith(kVersion));

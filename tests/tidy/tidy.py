@@ -23,9 +23,10 @@ ARROWS = {
     "server/runtime": [],
     "server/node": ["server/runtime", "raft", "storage", "api/contract", "api/service"],
     "server/rpc": ["server/runtime", "api/contract", "api/service"],
+    "server/peer": ["server/runtime", "server/node", "raft", "storage", "api/contract"],
     "server/config": ["api/contract"],
     "server/cli": ["server/runtime", "server/config", "raft", "storage", "api/contract"],
-    "server": ["server/runtime", "server/node", "server/rpc", "server/config", "server/cli", "raft", "storage", "api/contract",
+    "server": ["server/runtime", "server/node", "server/rpc", "server/peer", "server/config", "server/cli", "raft", "storage", "api/contract",
                "api/service"],
 }
 

@@ -1,4 +1,4 @@
-#include "server/rpc/listen_socket.h"
+#include "server/runtime/socket.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -17,21 +17,25 @@
 namespace regent::server {
 namespace {
 
-absl::Status ListenError(const ListenAddress& address, const char* step, int error) {
-  return absl::UnavailableError(std::string("listen ") + (address.is_unix ? "unix " : "tcp ") + ToText(address) + ": " +
-                                step + ": " + SystemError(error));
+// `action`: "listen" or "dial".
+std::string Describe(const char* action, const SocketAddress& address) {
+  return std::string(action) + (address.is_unix ? " unix " : " tcp ") + ToText(address);
 }
 
-// A socket address of any family with its true length.
-struct SocketAddress {
+absl::Status SocketError(const char* action, const SocketAddress& address, const char* step, int error) {
+  return absl::UnavailableError(Describe(action, address) + ": " + step + ": " + SystemError(error));
+}
+
+// An address of any family as the system calls take it, with its true length.
+struct RawAddress {
   sockaddr_storage storage{};
   socklen_t size_bytes = 0;
   sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
   int family() const { return storage.ss_family; }
 };
 
-absl::StatusOr<SocketAddress> TcpAddress(const ListenAddress& address) {
-  SocketAddress out;
+absl::StatusOr<RawAddress> TcpAddress(const char* action, const SocketAddress& address) {
+  RawAddress out;
   const std::string host = address.host == "localhost" ? "127.0.0.1" : address.host;
   auto* const ipv4 = reinterpret_cast<sockaddr_in*>(&out.storage);
   auto* const ipv6 = reinterpret_cast<sockaddr_in6*>(&out.storage);
@@ -48,14 +52,14 @@ absl::StatusOr<SocketAddress> TcpAddress(const ListenAddress& address) {
     out.size_bytes = sizeof(sockaddr_in6);
     return out;
   }
-  return absl::InvalidArgumentError("listen tcp " + ToText(address) + ": not an IP address");
+  return absl::InvalidArgumentError(Describe(action, address) + ": not an IP address");
 }
 
-absl::StatusOr<SocketAddress> UnixAddress(const ListenAddress& address) {
-  SocketAddress out;
+absl::StatusOr<RawAddress> UnixAddress(const char* action, const SocketAddress& address) {
+  RawAddress out;
   auto* const local = reinterpret_cast<sockaddr_un*>(&out.storage);
   if (address.host.empty() || address.host.size() >= sizeof(local->sun_path)) {
-    return absl::InvalidArgumentError("listen unix " + ToText(address) + ": the path is empty or too long");
+    return absl::InvalidArgumentError(Describe(action, address) + ": the path is empty or too long");
   }
   local->sun_family = AF_UNIX;
   std::memcpy(local->sun_path, address.host.c_str(), address.host.size() + 1);
@@ -63,34 +67,38 @@ absl::StatusOr<SocketAddress> UnixAddress(const ListenAddress& address) {
   return out;
 }
 
+absl::StatusOr<RawAddress> ToRaw(const char* action, const SocketAddress& address) {
+  return address.is_unix ? UnixAddress(action, address) : TcpAddress(action, address);
+}
+
 void RemoveStaleUnixSocket(const std::string& path) {
   struct stat entry {};
   if (lstat(path.c_str(), &entry) == 0 && S_ISSOCK(entry.st_mode)) unlink(path.c_str());
 }
 
-uint16_t PortOf(SocketAddress& address) {
+uint16_t PortOf(RawAddress& address) {
   return ntohs(address.family() == AF_INET ? reinterpret_cast<sockaddr_in*>(&address.storage)->sin_port
                                            : reinterpret_cast<sockaddr_in6*>(&address.storage)->sin6_port);
 }
 
-void ReadBoundPort(int fd, ListenAddress& address) {
-  SocketAddress bound;
+void ReadBoundPort(int fd, SocketAddress& address) {
+  RawAddress bound;
   bound.size_bytes = sizeof bound.storage;
   if (getsockname(fd, bound.get(), &bound.size_bytes) != 0) return;
   address.port = PortOf(bound);
 }
 
-absl::StatusOr<OwnedFd> BindAndListen(SocketAddress socket_address, const ListenAddress& address) {
-  OwnedFd fd(socket(socket_address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (fd.get() < 0) return ListenError(address, "socket", errno);
+absl::StatusOr<OwnedFd> BindAndListen(RawAddress raw, const SocketAddress& address) {
+  OwnedFd fd(socket(raw.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) return SocketError("listen", address, "socket", errno);
   const int on = 1, off = 0;
   if (!address.is_unix) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (address.reuse_port) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  if (socket_address.family() == AF_INET6 && address.host.empty()) {
+  if (raw.family() == AF_INET6 && address.host.empty()) {
     setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   }
-  if (bind(fd.get(), socket_address.get(), socket_address.size_bytes) != 0) return ListenError(address, "bind", errno);
-  if (listen(fd.get(), SOMAXCONN) != 0) return ListenError(address, "listen", errno);
+  if (bind(fd.get(), raw.get(), raw.size_bytes) != 0) return SocketError("listen", address, "bind", errno);
+  if (listen(fd.get(), SOMAXCONN) != 0) return SocketError("listen", address, "listen", errno);
   return fd;
 }
 
@@ -110,33 +118,50 @@ OwnedFd::~OwnedFd() {
 
 int OwnedFd::Release() { return std::exchange(fd_, -1); }
 
-absl::StatusOr<OwnedFd> OpenListenSocket(ListenAddress& address) {
-  absl::StatusOr<SocketAddress> socket_address = address.is_unix ? UnixAddress(address) : TcpAddress(address);
-  if (!socket_address.ok()) return socket_address.status();
+absl::StatusOr<OwnedFd> OpenListenSocket(SocketAddress& address) {
+  absl::StatusOr<RawAddress> raw = ToRaw("listen", address);
+  if (!raw.ok()) return raw.status();
   if (address.is_unix) RemoveStaleUnixSocket(address.host);
-  absl::StatusOr<OwnedFd> fd = BindAndListen(*socket_address, address);
+  absl::StatusOr<OwnedFd> fd = BindAndListen(*raw, address);
   if (!fd.ok() && !address.is_unix && address.host.empty()) {  // a machine without IPv6
-    ListenAddress all_ipv4 = address;
+    SocketAddress all_ipv4 = address;
     all_ipv4.host = "0.0.0.0";
-    socket_address = TcpAddress(all_ipv4);
-    if (!socket_address.ok()) return socket_address.status();
-    fd = BindAndListen(*socket_address, address);
+    raw = ToRaw("listen", all_ipv4);
+    if (!raw.ok()) return raw.status();
+    fd = BindAndListen(*raw, address);
   }
   if (fd.ok() && !address.is_unix) ReadBoundPort(fd->get(), address);
   return fd;
 }
 
-std::string ToText(const ListenAddress& address) {
+absl::StatusOr<OwnedFd> BeginConnect(const SocketAddress& address) {
+  absl::StatusOr<RawAddress> raw = ToRaw("dial", address);
+  if (!raw.ok()) return raw.status();
+  OwnedFd fd(socket(raw->family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) return SocketError("dial", address, "socket", errno);
+  if (connect(fd.get(), raw->get(), raw->size_bytes) != 0 && errno != EINPROGRESS) {
+    return SocketError("dial", address, "connect", errno);
+  }
+  return fd;
+}
+
+int ConnectError(int fd) {
+  int error = 0;
+  socklen_t size_bytes = sizeof error;
+  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size_bytes) == 0 ? error : errno;
+}
+
+std::string ToText(const SocketAddress& address) {
   if (address.is_unix) return address.host;
   const bool is_ipv6 = address.host.find(':') != std::string::npos;
   return (is_ipv6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
 }
 
 std::string PeerText(int fd) {
-  SocketAddress peer;
+  RawAddress peer;
   peer.size_bytes = sizeof peer.storage;
   if (getpeername(fd, peer.get(), &peer.size_bytes) != 0) return "";
-  ListenAddress address;
+  SocketAddress address;
   if (peer.family() == AF_UNIX) return "@";
   std::array<char, INET6_ADDRSTRLEN> host{};
   const void* const bytes = peer.family() == AF_INET

@@ -1,0 +1,33 @@
+// What is counted about one peer, looked up once. Safe for all threads.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "raft/types.h"
+#include "server/runtime/hexadecimal.h"
+#include "server/runtime/metrics.h"
+
+namespace regent::server {
+
+struct PeerMetrics {
+  Counter& sent_bytes;
+  Counter& received_bytes;
+  Counter& sent_failures;
+  Counter& received_failures;
+  Counter& disconnected;
+  Gauge& active;
+
+  static PeerMetrics Of(Metrics& metrics, raft::NodeId self, raft::NodeId peer) {
+    const std::string local = Hexadecimal(self.value), remote = Hexadecimal(peer.value);
+    metrics.network_known_peers.With({local, remote}).Set(1);
+    return {.sent_bytes = metrics.network_peer_sent_bytes_total.With({remote}),
+            .received_bytes = metrics.network_peer_received_bytes_total.With({remote}),
+            .sent_failures = metrics.network_peer_sent_failures_total.With({remote}),
+            .received_failures = metrics.network_peer_received_failures_total.With({remote}),
+            .disconnected = metrics.network_disconnected_peers_total.With({local, remote}),
+            .active = metrics.network_active_peers.With({local, remote})};
+  }
+};
+
+}  // namespace regent::server

@@ -1,0 +1,429 @@
+#include "server/peer/tcp_transport.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <map>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "api/contract/status_macros.h"
+#include "server/peer/incoming.h"
+#include "server/peer/look_up.h"
+#include "server/peer/message_codec.h"
+#include "server/peer/note_codec.h"
+#include "server/peer/outgoing.h"
+#include "server/runtime/clock.h"
+#include "server/runtime/json_log.h"
+#include "server/runtime/mutex.h"
+#include "server/runtime/system_error.h"
+
+namespace regent::server {
+namespace {
+
+constexpr Duration kTick = std::chrono::milliseconds(25);
+constexpr int kAcceptsPerTurn = 64;
+
+// What an epoll event carries: a reserved number, a listening socket's index, or the number of a connection.
+constexpr uint64_t kWakeEvent = 0;
+constexpr uint64_t kFirstSocketEvent = 1;
+
+class EpollTransport final : public TcpTransport {
+ public:
+  EpollTransport(TransportOptions options, Loop& background, Metrics& metrics)
+      : options_(std::move(options)), background_(background), metrics_(metrics), random_(options_.seed) {}
+  ~EpollTransport() override { CHECK(!thread_.joinable()) << "destroyed before Stop"; }
+
+  absl::Status Open();
+  const std::vector<PeerUrl>& listen() const override { return options_.listen; }
+  void Start(TransportEvents events) override;
+  void Stop() override;
+  void SetPeers(PeerUrls peers) override;
+  void Send(std::vector<raft::Message> messages) override;
+  bool Tell(raft::NodeId to, PeerNote note) override;
+  std::optional<MonotonicTime> ConnectedSince(raft::NodeId peer) const override;
+
+ private:
+  // Answers of the pool, which may come when the transport is gone.
+  struct Found {
+    Mutex mutex;
+    std::vector<std::pair<uint64_t, absl::StatusOr<std::vector<std::string>>>> answers ABSL_GUARDED_BY(mutex);
+    OwnedFd wake;
+    void Wake() const {
+      const uint64_t one = 1;
+      (void)!write(wake.get(), &one, sizeof one);  // fails only when a wake-up is pending already
+    }
+  };
+
+  bool SendFrames(raft::NodeId to, std::string frames);
+
+  void Run();
+  bool NeedsTick() const;
+  void Watch(int fd, uint64_t id, uint32_t events);
+  void OnEvent(uint64_t id, MonotonicTime now);
+  void TakePosts(MonotonicTime now);
+  void AdoptPeers();
+  std::shared_ptr<Outgoing> NewOutgoing(raft::NodeId peer, std::vector<PeerUrl> urls, uint64_t id);
+  void LookUpLater(uint64_t id, const std::string& host);
+  void Tick(MonotonicTime now);
+  void SetAccepting(bool accepting);
+  void Accept(size_t socket_index, MonotonicTime now);
+  void AddIncoming(OwnedFd fd, bool secure, MonotonicTime now);
+  PeerMetrics MetricsOf(raft::NodeId peer);
+  void ReadIncoming(uint64_t id);
+  void OnOpened(uint64_t id, raft::NodeId from);
+  void OnClosed(raft::NodeId from);
+
+  TransportOptions options_;
+  Loop& background_;
+  Metrics& metrics_;
+  TransportEvents events_;
+  const std::shared_ptr<Found> found_ = std::make_shared<Found>();
+  std::thread thread_;
+  std::atomic<bool> stopping_{false};
+
+  mutable Mutex mutex_;
+  std::map<raft::NodeId, std::shared_ptr<Outgoing>> outgoing_ ABSL_GUARDED_BY(mutex_);  // the thread alone changes it
+  std::optional<PeerUrls> wanted_ ABSL_GUARDED_BY(mutex_);                              // not adopted yet
+
+  // The thread's, once it runs.
+  std::minstd_rand random_;
+  OwnedFd epoll_;
+  std::vector<OwnedFd> sockets_;  // by the index of their address
+  bool accepting_ = false;
+  uint64_t last_id_ = 0;
+  std::map<uint64_t, std::shared_ptr<Outgoing>> outgoing_by_id_;
+  std::map<uint64_t, std::unique_ptr<Incoming>> incoming_;  // oldest first
+  std::map<raft::NodeId, uint64_t> opened_;                 // the newest open one of each peer
+  std::vector<uint64_t> unread_;                            // had more to read than a turn takes
+  size_t undecided_ = 0;
+};
+
+// ---- life ----------------------------------------------------------------------------------------------------------
+
+absl::Status EpollTransport::Open() {
+  if (options_.tls.has_value()) REGENT_RETURN_IF_ERROR(CheckTls(*options_.tls));
+  epoll_ = OwnedFd(epoll_create1(EPOLL_CLOEXEC));
+  found_->wake = OwnedFd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  PCHECK(epoll_.get() >= 0 && found_->wake.get() >= 0);
+  for (PeerUrl& url : options_.listen) {
+    if (url.secure && !options_.tls.has_value()) {
+      return absl::InvalidArgumentError("the peer URL with the address " + ToText(url.address) +
+                                        " wants TLS, but there is no certificate and no key");
+    }
+    REGENT_ASSIGN_OR_RETURN(OwnedFd fd, OpenListenSocket(url.address));
+    sockets_.push_back(std::move(fd));
+  }
+  last_id_ = kFirstSocketEvent + sockets_.size();
+  return absl::OkStatus();
+}
+
+void EpollTransport::Start(TransportEvents events) {
+  events_ = std::move(events);
+  Watch(found_->wake.get(), kWakeEvent, EPOLLIN);
+  SetAccepting(true);
+  thread_ = std::thread([this] { Run(); });
+  pthread_setname_np(thread_.native_handle(), "peer");
+}
+
+void EpollTransport::Stop() {
+  stopping_.store(true);
+  if (found_->wake.get() >= 0) found_->Wake();
+  if (thread_.joinable()) thread_.join();
+  const MutexLock lock(mutex_);
+  outgoing_.clear();
+  outgoing_by_id_.clear();
+  incoming_.clear();
+  sockets_.clear();
+}
+
+// ---- from any thread -----------------------------------------------------------------------------------------------
+
+void EpollTransport::SetPeers(PeerUrls peers) {
+  peers.erase(options_.self);
+  {
+    const MutexLock lock(mutex_);
+    wanted_ = std::move(peers);
+  }
+  found_->Wake();
+}
+
+std::optional<MonotonicTime> EpollTransport::ConnectedSince(raft::NodeId peer) const {
+  const MutexLock lock(mutex_);
+  const auto found = outgoing_.find(peer);
+  if (found == outgoing_.end()) return std::nullopt;
+  return found->second->open_since();
+}
+
+// The messages of a turn to one peer go out together.
+void EpollTransport::Send(std::vector<raft::Message> messages) {
+  std::map<raft::NodeId, std::string> frames;
+  for (const raft::Message& message : messages) {
+    std::string frame = BeginFrame(FrameKind::kRaftMessage);
+    AppendMessage(frame, message);
+    EndFrame(frame);
+    std::string& all = frames[message.to];
+    if (all.empty()) {
+      all = std::move(frame);
+    } else {
+      all += frame;
+    }
+  }
+  for (auto& [to, bytes] : frames) SendFrames(to, std::move(bytes));
+}
+
+bool EpollTransport::Tell(raft::NodeId to, PeerNote note) {
+  std::string frame = BeginFrame(FrameKind::kNote);
+  AppendNote(frame, note);
+  EndFrame(frame);
+  return SendFrames(to, std::move(frame));
+}
+
+bool EpollTransport::SendFrames(raft::NodeId to, std::string frames) {
+  std::shared_ptr<Outgoing> outgoing;
+  {
+    const MutexLock lock(mutex_);
+    const auto found = outgoing_.find(to);
+    if (found != outgoing_.end()) outgoing = found->second;
+  }
+  return outgoing != nullptr && outgoing->Send(std::move(frames));
+}
+
+// ---- the thread ----------------------------------------------------------------------------------------------------
+
+void EpollTransport::Run() {
+  std::array<epoll_event, 64> ready;
+  MonotonicTime next_tick = SteadyNow();
+  while (!stopping_.load()) {
+    const auto until_tick = std::chrono::ceil<std::chrono::milliseconds>(next_tick - SteadyNow()).count();
+    const int patience = NeedsTick() ? static_cast<int>(std::clamp<int64_t>(until_tick, 0, 1000)) : -1;
+    const int timeout = unread_.empty() ? patience : 0;
+    const int count = epoll_wait(epoll_.get(), ready.data(), ready.size(), timeout);
+    const MonotonicTime now = SteadyNow();
+    for (int i = 0; i < count; ++i) OnEvent(ready[static_cast<size_t>(i)].data.u64, now);
+    for (const uint64_t id : std::exchange(unread_, {})) ReadIncoming(id);
+    if (now < next_tick) continue;
+    next_tick = now + kTick;
+    Tick(now);
+  }
+}
+
+// A member whose connections all stand wakes up for messages alone.
+bool EpollTransport::NeedsTick() const {
+  return undecided_ > 0 || !accepting_ ||
+         std::any_of(outgoing_by_id_.begin(), outgoing_by_id_.end(),
+                     [](const auto& entry) { return !entry.second->open(); });
+}
+
+void EpollTransport::Watch(int fd, uint64_t id, uint32_t events) {
+  epoll_event event{.events = events, .data = {.u64 = id}};
+  PCHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) << "epoll_ctl of " << fd;
+}
+
+void EpollTransport::OnEvent(uint64_t id, MonotonicTime now) {
+  if (id == kWakeEvent) return TakePosts(now);
+  if (id < kFirstSocketEvent + sockets_.size()) return Accept(id - kFirstSocketEvent, now);
+  if (const auto outgoing = outgoing_by_id_.find(id); outgoing != outgoing_by_id_.end()) {
+    return outgoing->second->OnReady(now);
+  }
+  ReadIncoming(id);
+}
+
+void EpollTransport::TakePosts(MonotonicTime now) {
+  uint64_t count = 0;
+  (void)!read(found_->wake.get(), &count, sizeof count);
+  AdoptPeers();
+  std::vector<std::pair<uint64_t, absl::StatusOr<std::vector<std::string>>>> answers;
+  {
+    const MutexLock lock(found_->mutex);
+    answers.swap(found_->answers);
+  }
+  for (auto& [id, addresses] : answers) {
+    const auto outgoing = outgoing_by_id_.find(id);
+    if (outgoing != outgoing_by_id_.end()) outgoing->second->OnAddresses(std::move(addresses), now);
+  }
+}
+
+void EpollTransport::Tick(MonotonicTime now) {
+  for (const auto& [id, outgoing] : outgoing_by_id_) outgoing->Tick(now);
+  for (auto connection = incoming_.begin(); undecided_ > 0 && connection != incoming_.end();) {
+    const Incoming& incoming = *connection->second;
+    const bool late = incoming.state() == Incoming::State::kUndecided && incoming.deadline() <= now;
+    if (late) --undecided_;
+    connection = late ? incoming_.erase(connection) : std::next(connection);
+  }
+  SetAccepting(true);
+}
+
+// ---- connections to others -----------------------------------------------------------------------------------------
+
+void EpollTransport::AdoptPeers() {
+  std::optional<PeerUrls> wanted;
+  std::map<raft::NodeId, std::shared_ptr<Outgoing>> kept;
+  {
+    const MutexLock lock(mutex_);
+    if (!wanted_.has_value()) return;
+    wanted.swap(wanted_);
+    kept = outgoing_;
+  }
+  std::erase_if(kept, [&](const auto& entry) { return !wanted->contains(entry.first); });
+  for (auto& [peer, urls] : *wanted) {
+    std::shared_ptr<Outgoing>& outgoing = kept[peer];
+    if (outgoing != nullptr) {
+      outgoing->SetUrls(std::move(urls));
+    } else {
+      outgoing = NewOutgoing(peer, std::move(urls), ++last_id_);
+      outgoing_by_id_.emplace(last_id_, outgoing);
+    }
+  }
+  std::erase_if(outgoing_by_id_, [&](const auto& entry) {
+    return std::none_of(kept.begin(), kept.end(), [&](const auto& one) { return one.second == entry.second; });
+  });
+  const MutexLock lock(mutex_);
+  outgoing_.swap(kept);
+}
+
+std::shared_ptr<Outgoing> EpollTransport::NewOutgoing(raft::NodeId peer, std::vector<PeerUrl> urls, uint64_t id) {
+  Outgoing::Environment environment{
+      .options = options_,
+      .watch = [this, id](int fd) { Watch(fd, id, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET); },
+      .look_up = [this, id](const std::string& host) { LookUpLater(id, host); },
+      .random_below = [this](uint64_t limit) { return limit == 0 ? 0 : random_() % limit; }};
+  return std::make_shared<Outgoing>(peer, std::move(urls), std::move(environment),
+                                    PeerMetrics::Of(metrics_, options_.self, peer));
+}
+
+void EpollTransport::LookUpLater(uint64_t id, const std::string& host) {
+  background_.Post([found = found_, id, host] {
+    absl::StatusOr<std::vector<std::string>> addresses = LookUp(host);
+    {
+      const MutexLock lock(found->mutex);
+      found->answers.emplace_back(id, std::move(addresses));
+    }
+    found->Wake();
+  });
+}
+
+// ---- connections of others -----------------------------------------------------------------------------------------
+
+void EpollTransport::SetAccepting(bool accepting) {
+  if (accepting == accepting_) return;
+  accepting_ = accepting;
+  for (size_t i = 0; i < sockets_.size(); ++i) {
+    if (accepting) {
+      Watch(sockets_[i].get(), kFirstSocketEvent + i, EPOLLIN);
+    } else {
+      epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, sockets_[i].get(), nullptr);
+    }
+  }
+}
+
+void EpollTransport::Accept(size_t socket_index, MonotonicTime now) {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    OwnedFd fd(accept4(sockets_[socket_index].get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd.get() >= 0) {
+      AddIncoming(std::move(fd), options_.listen[socket_index].secure, now);
+      continue;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+      LOG_EVERY_N(WARNING, 60) << "accepting from peers pauses: " << SystemError(errno);
+      return SetAccepting(false);  // until the next tick
+    }
+    // The connection was broken before it was accepted: go on with the next one.
+  }
+}
+
+// A peer that is silent because nothing is to be said is told apart from one that is gone by TCP itself.
+void KeepAlive(int fd) {
+  const int on = 1, idle_seconds = 5, interval_seconds = 1, probes = 5;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof interval_seconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
+void EpollTransport::AddIncoming(OwnedFd fd, bool secure, MonotonicTime now) {
+  if (incoming_.size() >= options_.incoming_max || undecided_ >= options_.undecided_max) {
+    LOG_EVERY_N(WARNING, 100) << "too many connections to the peer port: a further one is closed";
+    return;
+  }
+  SslHandle ssl;
+  if (secure) {
+    absl::StatusOr<SslHandle> made = NewServerTls(*options_.tls);
+    if (!made.ok()) {
+      LOG_EVERY_N(ERROR, 100) << "a peer cannot be served" << Field("error", std::string(made.status().message()));
+      return;
+    }
+    ssl = *std::move(made);
+  }
+  KeepAlive(fd.get());
+  const uint64_t id = ++last_id_;
+  const int number = fd.get();
+  Incoming::Environment environment{
+      .options = options_, .events = events_, .metrics_of = [this](raft::NodeId peer) { return MetricsOf(peer); }};
+  incoming_.emplace(id, std::make_unique<Incoming>(std::move(fd), std::move(ssl), std::move(environment),
+                                                   now + options_.hello_timeout));
+  ++undecided_;
+  Watch(number, id, EPOLLIN | EPOLLRDHUP | EPOLLET);
+}
+
+// Those that are not known (yet) share a label: strangers must not make new ones.
+PeerMetrics EpollTransport::MetricsOf(raft::NodeId peer) {
+  const MutexLock lock(mutex_);
+  return PeerMetrics::Of(metrics_, options_.self, outgoing_.contains(peer) ? peer : raft::kNobody);
+}
+
+void EpollTransport::ReadIncoming(uint64_t id) {
+  const auto found = incoming_.find(id);
+  if (found == incoming_.end()) return;
+  Incoming& incoming = *found->second;
+  const Incoming::State before = incoming.state();
+  if (incoming.OnReadable()) unread_.push_back(id);
+  const Incoming::State after = incoming.state();
+  const raft::NodeId from = incoming.from();
+  if (before == Incoming::State::kUndecided && after != before) --undecided_;
+  if (before == Incoming::State::kUndecided && from != raft::kNobody) OnOpened(id, from);
+  if (after != Incoming::State::kGone && after != Incoming::State::kDropped) return;
+  incoming_.erase(id);
+  const auto opened = opened_.find(from);
+  if (opened == opened_.end() || opened->second != id) return;  // a stranger's, or an older one's
+  opened_.erase(opened);
+  if (after == Incoming::State::kGone) OnClosed(from);
+}
+
+// The newest connection counts: an older one is a remainder of a broken network.
+void EpollTransport::OnOpened(uint64_t id, raft::NodeId from) {
+  const auto [opened, is_first] = opened_.emplace(from, id);
+  if (is_first) return;
+  incoming_.erase(opened->second);
+  opened->second = id;
+}
+
+void EpollTransport::OnClosed(raft::NodeId from) {
+  LOG(WARNING) << "a peer closed its connection" << Field("remote-peer-id", Hexadecimal(from.value));
+  events_.on_peer_gone(from);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<TcpTransport>> TcpTransport::Open(TransportOptions options, Loop& background,
+                                                                 Metrics& metrics) {
+  auto transport = std::make_unique<EpollTransport>(std::move(options), background, metrics);
+  REGENT_RETURN_IF_ERROR(transport->Open());
+  return transport;
+}
+
+}  // namespace regent::server
