@@ -71,6 +71,7 @@ ByteStream::Progress ByteStream::FromSsl(int result) {
     case SSL_ERROR_ZERO_RETURN:
       return Progress::kClosed;
     case SSL_ERROR_SYSCALL:
+      if (system_error == ECONNRESET || system_error == EPIPE) return Progress::kClosed;
       error_ = system_error == 0 ? "the connection ended without a word" : SystemError(system_error);
       return Progress::kFailed;
     default:
@@ -81,6 +82,7 @@ ByteStream::Progress ByteStream::FromSsl(int result) {
 
 ByteStream::Progress ByteStream::FromErrno() {
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return Progress::kWait;
+  if (errno == ECONNRESET || errno == EPIPE) return Progress::kClosed;
   error_ = SystemError(errno);
   return Progress::kFailed;
 }

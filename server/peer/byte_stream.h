@@ -26,7 +26,7 @@ class ByteStream {
   enum class Progress : uint8_t {
     kDone,    // some bytes moved, or the handshake is over
     kWait,    // again when the socket is readable or writable
-    kClosed,  // the other side ended the stream in order
+    kClosed,  // the other side ended the stream, in order or by a reset
     kFailed,  // error() says why
   };
   struct Moved {

@@ -38,7 +38,11 @@ bool Incoming::OnReadable() {
     if (taken >= kBytesPerTurn) return true;
     const ByteStream::Moved moved = stream_.Read(reader_.Room());
     if (moved.progress == Progress::kWait) return false;
-    if (moved.progress != Progress::kDone) {
+    if (moved.progress == Progress::kFailed) {
+      Drop(stream_.error());
+      return false;
+    }
+    if (moved.progress == Progress::kClosed) {
       state_ = State::kGone;
       return false;
     }

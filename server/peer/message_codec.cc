@@ -121,6 +121,8 @@ std::optional<std::string_view> TakeBytes(RowReader& reader, uint64_t bytes) {
   return rest.substr(0, bytes);
 }
 
+constexpr uint64_t kEntriesMax = 1 << 20;  // of one message: an entry takes more memory than its bytes here
+
 absl::Status CutOff() { return absl::InvalidArgumentError("a raft message that is cut off"); }
 
 absl::StatusOr<raft::MessageBody> ReadAppendRequest(RowReader& reader) {
@@ -131,6 +133,7 @@ absl::StatusOr<raft::MessageBody> ReadAppendRequest(RowReader& reader) {
   const uint64_t count = reader.Varint();
   // Each entry has three bytes at least.
   if (reader.malformed() || count > reader.rest().size() / 3) return CutOff();
+  if (count > kEntriesMax) return absl::InvalidArgumentError(absl::StrCat("a message with ", count, " entries"));
   if (body.prev_index.value > UINT64_MAX - count) return absl::InvalidArgumentError("entries beyond the last index");
   body.entries.reserve(count);
   for (uint64_t i = 0; i < count; ++i) {

@@ -72,6 +72,8 @@ struct Writer {
 
 // ---- reading -------------------------------------------------------------------------------------------------------
 
+constexpr uint64_t kTextsMax = 1 << 20;  // of one note: a text takes more memory than its bytes here
+
 // After the first thing that cannot be `bad` stays set and every answer is empty.
 struct Reader {
   RowReader rest;
@@ -99,7 +101,7 @@ struct Reader {
   std::vector<std::string> Texts() {
     std::vector<std::string> texts;
     const uint64_t count = rest.Varint();
-    bad = failed() || count > rest.rest().size();  // each has a byte at least
+    bad = failed() || count > rest.rest().size() || count > kTextsMax;  // each has a byte at least
     for (uint64_t i = 0; i < count && !bad; ++i) texts.push_back(Text());
     return texts;
   }

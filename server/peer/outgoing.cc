@@ -19,6 +19,11 @@ using Progress = ByteStream::Progress;
 
 // What may wait while a connection is being made: a few votes and heartbeats.
 constexpr size_t kEarlyBytesMax = 1 << 20;
+// What is written at a time, while the lock is held.
+constexpr size_t kFlushBytesMax = 1 << 20;
+constexpr Duration kLookUpTimeout = std::chrono::seconds(5);
+constexpr Duration kStable = std::chrono::seconds(1);  // a connection that lasts so long was a success
+constexpr size_t kSaidMax = 20;
 
 void Tune(int fd, std::chrono::milliseconds unconfirmed_max) {
   const int on = 1;
@@ -27,6 +32,7 @@ void Tune(int fd, std::chrono::milliseconds unconfirmed_max) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
   setsockopt(fd, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, &on, sizeof on);
+  KeepAlive(fd);
 }
 
 bool NeedsLookUp(const SocketAddress& address) {
@@ -59,18 +65,28 @@ bool Outgoing::Send(std::string frames) {
   queued_bytes_ += frames.size();
   queue_.push_back(std::move(frames));
   // A stream that breaks here is reported to the transport's thread by the socket.
-  if (may_write_ && queue_.size() == 1 && !Flush()) Forget();
+  if (may_write_ && queue_.size() == 1 && !Flush()) {
+    shutdown(stream_->fd(), SHUT_RDWR);
+    Forget();
+  }
   return true;
 }
 
 bool Outgoing::Flush() {
+  size_t written = 0;
   while (!queue_.empty()) {
+    if (written >= kFlushBytesMax) {
+      environment_.go_on_later();
+      return true;
+    }
     const std::string& first = queue_.front();
-    const ByteStream::Moved moved = stream_->Write(std::string_view(first).substr(first_sent_bytes_));
+    const ByteStream::Moved moved =
+        stream_->Write(std::string_view(first).substr(first_sent_bytes_, kFlushBytesMax - written));
     if (moved.progress == Progress::kWait) return true;
     if (moved.progress != Progress::kDone) return false;
     metrics_.sent_bytes.Increment(moved.bytes);
     first_sent_bytes_ += moved.bytes;
+    written += moved.bytes;
     if (first_sent_bytes_ < first.size()) continue;
     queued_bytes_ -= first.size();
     first_sent_bytes_ = 0;
@@ -99,17 +115,23 @@ void Outgoing::Tick(MonotonicTime now) {
   if (phase_ == Phase::kOpen || now < due_) return;
   if (phase_ != Phase::kWaiting) return Fail("no answer in time", now);
   if (urls_.empty()) return;
-  due_ = now + options_.connect_timeout;
   if (!NeedsLookUp(url().address)) return Dial(url().address, now);
   phase_ = Phase::kLookingUp;
-  environment_.look_up(url().address.host);
+  due_ = now + kLookUpTimeout;
+  // One at a time, however long it takes.
+  if (!looking_up_.empty()) return;
+  looking_up_ = url().address.host;
+  environment_.look_up(looking_up_);
 }
 
-void Outgoing::OnAddresses(absl::StatusOr<std::vector<std::string>> addresses, MonotonicTime now) {
+void Outgoing::OnAddresses(const std::string& host, const absl::StatusOr<std::vector<std::string>>& addresses,
+                           MonotonicTime now) {
+  looking_up_.clear();
   if (phase_ != Phase::kLookingUp) return;
+  if (urls_.empty() || host != url().address.host) return Fail("another host was looked up", now);
   if (!addresses.ok()) return Fail(std::string(addresses.status().message()), now);
   SocketAddress address = url().address;
-  address.host = (*addresses)[static_cast<size_t>(failures_) % addresses->size()];
+  address.host = (*addresses)[attempt_ / urls_.size() % addresses->size()];
   Dial(address, now);
 }
 
@@ -127,6 +149,7 @@ void Outgoing::Dial(const SocketAddress& address, MonotonicTime now) {
   const int number = fd->get();
   SetStream(*std::move(fd), std::move(ssl));
   phase_ = Phase::kConnecting;
+  due_ = now + options_.connect_timeout;
   environment_.watch(number);
 }
 
@@ -155,6 +178,7 @@ void Outgoing::OnConnected(MonotonicTime now) {
   }
   if (error != 0) return Fail("connect: " + SystemError(error), now);
   phase_ = Phase::kHandshaking;
+  due_ = now + options_.connect_timeout;
 }
 
 void Outgoing::Handshake(MonotonicTime now) {
@@ -187,7 +211,7 @@ ByteStream::Moved Outgoing::ReadSome() {
   const std::span<char> room = reader_.Room();
   const MutexLock lock(mutex_);
   ByteStream::Moved moved = stream_->Read(room);
-  if (moved.progress == Progress::kFailed) last_failure_ = stream_->error();
+  if (moved.progress == Progress::kFailed) read_error_ = stream_->error();
   return moved;
 }
 
@@ -196,7 +220,7 @@ void Outgoing::AwaitWelcome(MonotonicTime now) {
     const ByteStream::Moved moved = ReadSome();
     if (moved.progress == Progress::kWait) return;
     if (moved.progress == Progress::kClosed) return Fail("closed before it was welcome", now);
-    if (moved.progress == Progress::kFailed) return Fail(std::string(last_failure_), now);
+    if (moved.progress == Progress::kFailed) return Fail(read_error_, now);
     reader_.Filled(moved.bytes);
     const absl::StatusOr<std::optional<Frame>> frame = reader_.Next();
     if (!frame.ok()) return Fail(std::string(frame.status().message()), now);
@@ -214,8 +238,8 @@ void Outgoing::OnAnswer(const Frame& frame, MonotonicTime now) {
       frame.kind == FrameKind::kWelcome ? DecodeWelcome(frame.payload) : absl::InvalidArgumentError("no welcome");
   if (!version.ok()) return Fail(std::string(version.status().message()), now);
   phase_ = Phase::kOpen;
-  failures_ = 0;
-  last_failure_.clear();
+  opened_at_ = now;
+  said_.clear();
   metrics_.active.Set(1);
   LOG(INFO) << "established a connection with a peer" << Field("remote-peer-id", Hexadecimal(peer_.value))
             << Field("version", *version);
@@ -229,12 +253,15 @@ void Outgoing::WatchOpen(MonotonicTime now) {
   while (true) {
     const ByteStream::Moved moved = ReadSome();
     if (moved.progress == Progress::kClosed) return Fail("the peer closed it", now);
-    if (moved.progress == Progress::kFailed) return Fail(std::string(last_failure_), now);
+    if (moved.progress == Progress::kFailed) return Fail(read_error_, now);
     if (moved.progress == Progress::kDone) return Fail("bytes that nobody asked for", now);
     break;
   }
   const MutexLock lock(mutex_);
-  if (may_write_ && !Flush()) Forget();
+  if (may_write_ && !Flush()) {
+    shutdown(stream_->fd(), SHUT_RDWR);
+    Forget();
+  }
 }
 
 void Outgoing::Fail(const std::string& why, MonotonicTime now) {
@@ -250,11 +277,11 @@ void Outgoing::Fail(const std::string& why, MonotonicTime now) {
     metrics_.active.Set(0);
     LOG(WARNING) << "lost the connection with a peer" << Field("remote-peer-id", Hexadecimal(peer_.value))
                  << Field("error", why);
-  } else if (why != last_failure_) {  // once, not at every attempt
+  } else if (said_.size() < kSaidMax && said_.insert(why).second) {  // once, not at every attempt
     LOG(WARNING) << "cannot connect to a peer" << Field("remote-peer-id", Hexadecimal(peer_.value))
                  << Field("address", urls_.empty() ? std::string() : ToText(url().address)) << Field("error", why);
   }
-  last_failure_ = why;
+  if (was_open && now - opened_at_ >= kStable) failures_ = 0;
   phase_ = Phase::kWaiting;
   ++attempt_;
   const Duration longest = std::min(options_.retry_max, options_.retry_min * (1 << std::min(failures_++, 10)));

@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ class Outgoing {
     const TransportOptions& options;
     std::function<void(int fd)> watch;                     // edge-triggered, both directions
     std::function<void(const std::string& host)> look_up;  // answered by OnAddresses
+    std::function<void()> go_on_later;                     // OnReady, though nothing happens; from any thread
     std::function<uint64_t(uint64_t limit)> random_below;
   };
 
@@ -55,7 +57,8 @@ class Outgoing {
   // Begins an attempt that is due, ends one that takes too long.
   void Tick(MonotonicTime now);
   void OnReady(MonotonicTime now);  // something happened on the socket
-  void OnAddresses(absl::StatusOr<std::vector<std::string>> addresses, MonotonicTime now);
+  void OnAddresses(const std::string& host, const absl::StatusOr<std::vector<std::string>>& addresses,
+                   MonotonicTime now);
 
  private:
   enum class Phase : uint8_t { kWaiting, kLookingUp, kConnecting, kHandshaking, kGreeting, kOpen };
@@ -71,7 +74,7 @@ class Outgoing {
   void Fail(const std::string& why, MonotonicTime now);
   const PeerUrl& url() const { return urls_[attempt_ % urls_.size()]; }
 
-  // False: the stream is broken.
+  // As much as may be written while others wait. False: the stream is broken.
   bool Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ByteStream::Moved ReadSome();
@@ -87,7 +90,10 @@ class Outgoing {
   MonotonicTime due_;  // of the next attempt, or the end of the patience with this one
   uint64_t attempt_ = 0;
   int failures_ = 0;  // in a row
-  std::string last_failure_;
+  MonotonicTime opened_at_;
+  std::string looking_up_;      // the host that is being looked up, whatever the phase is by now; empty: none
+  std::string read_error_;      // of ReadSome
+  std::set<std::string> said_;  // why the attempts failed so far: each is logged once
   FrameReader reader_{kHelloBytesMax};
 
   std::atomic<MonotonicTime> open_since_{MonotonicTime()};  // the beginning of time: it is not open

@@ -20,7 +20,6 @@ struct PeerMetrics {
 
   static PeerMetrics Of(Metrics& metrics, raft::NodeId self, raft::NodeId peer) {
     const std::string local = Hexadecimal(self.value), remote = Hexadecimal(peer.value);
-    metrics.network_known_peers.With({local, remote}).Set(1);
     return {.sent_bytes = metrics.network_peer_sent_bytes_total.With({remote}),
             .received_bytes = metrics.network_peer_received_bytes_total.With({remote}),
             .sent_failures = metrics.network_peer_sent_failures_total.With({remote}),

@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <map>
 #include <random>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -41,8 +42,8 @@ constexpr uint64_t kFirstSocketEvent = 1;
 
 class EpollTransport final : public TcpTransport {
  public:
-  EpollTransport(TransportOptions options, Loop& background, Metrics& metrics)
-      : options_(std::move(options)), background_(background), metrics_(metrics), random_(options_.seed) {}
+  EpollTransport(TransportOptions options, Metrics& metrics)
+      : options_(std::move(options)), metrics_(metrics), random_(options_.seed) {}
   ~EpollTransport() override { CHECK(!thread_.joinable()) << "destroyed before Stop"; }
 
   absl::Status Open();
@@ -55,10 +56,16 @@ class EpollTransport final : public TcpTransport {
   std::optional<MonotonicTime> ConnectedSince(raft::NodeId peer) const override;
 
  private:
-  // Answers of the pool, which may come when the transport is gone.
+  struct Answer {
+    uint64_t id = 0;  // of the connection that asked
+    std::string host;
+    absl::StatusOr<std::vector<std::string>> addresses;
+  };
+  // For the thread, from others: the answers of look-ups may come when the transport is gone.
   struct Found {
     Mutex mutex;
-    std::vector<std::pair<uint64_t, absl::StatusOr<std::vector<std::string>>>> answers ABSL_GUARDED_BY(mutex);
+    std::vector<Answer> answers ABSL_GUARDED_BY(mutex);
+    std::vector<uint64_t> go_on ABSL_GUARDED_BY(mutex);  // connections that have more to write
     OwnedFd wake;
     void Wake() const {
       const uint64_t one = 1;
@@ -86,7 +93,6 @@ class EpollTransport final : public TcpTransport {
   void OnClosed(raft::NodeId from);
 
   TransportOptions options_;
-  Loop& background_;
   Metrics& metrics_;
   TransportEvents events_;
   const std::shared_ptr<Found> found_ = std::make_shared<Found>();
@@ -106,7 +112,7 @@ class EpollTransport final : public TcpTransport {
   std::map<uint64_t, std::shared_ptr<Outgoing>> outgoing_by_id_;
   std::map<uint64_t, std::unique_ptr<Incoming>> incoming_;  // oldest first
   std::map<raft::NodeId, uint64_t> opened_;                 // the newest open one of each peer
-  std::vector<uint64_t> unread_;                            // had more to read than a turn takes
+  std::set<uint64_t> unread_;                               // had more to read than a turn takes
   size_t undecided_ = 0;
 };
 
@@ -244,14 +250,20 @@ void EpollTransport::TakePosts(MonotonicTime now) {
   uint64_t count = 0;
   (void)!read(found_->wake.get(), &count, sizeof count);
   AdoptPeers();
-  std::vector<std::pair<uint64_t, absl::StatusOr<std::vector<std::string>>>> answers;
+  std::vector<Answer> answers;
+  std::vector<uint64_t> go_on;
   {
     const MutexLock lock(found_->mutex);
     answers.swap(found_->answers);
+    go_on.swap(found_->go_on);
   }
-  for (auto& [id, addresses] : answers) {
-    const auto outgoing = outgoing_by_id_.find(id);
-    if (outgoing != outgoing_by_id_.end()) outgoing->second->OnAddresses(std::move(addresses), now);
+  for (const Answer& answer : answers) {
+    const auto outgoing = outgoing_by_id_.find(answer.id);
+    if (outgoing != outgoing_by_id_.end()) outgoing->second->OnAddresses(answer.host, answer.addresses, now);
+  }
+  for (const uint64_t id : go_on) {
+    if (const auto outgoing = outgoing_by_id_.find(id); outgoing != outgoing_by_id_.end())
+      outgoing->second->OnReady(now);
   }
 }
 
@@ -299,20 +311,31 @@ std::shared_ptr<Outgoing> EpollTransport::NewOutgoing(raft::NodeId peer, std::ve
       .options = options_,
       .watch = [this, id](int fd) { Watch(fd, id, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET); },
       .look_up = [this, id](const std::string& host) { LookUpLater(id, host); },
+      .go_on_later =
+          [found = found_, id] {
+            {
+              const MutexLock lock(found->mutex);
+              found->go_on.push_back(id);
+            }
+            found->Wake();
+          },
       .random_below = [this](uint64_t limit) { return limit == 0 ? 0 : random_() % limit; }};
+  metrics_.network_known_peers.With({Hexadecimal(options_.self.value), Hexadecimal(peer.value)}).Set(1);
   return std::make_shared<Outgoing>(peer, std::move(urls), std::move(environment),
                                     PeerMetrics::Of(metrics_, options_.self, peer));
 }
 
+// On a thread of its own, one for each connection at most: a name server that does not answer keeps nobody else
+// waiting, and the end of the process does not wait for it.
 void EpollTransport::LookUpLater(uint64_t id, const std::string& host) {
-  background_.Post([found = found_, id, host] {
+  std::thread([found = found_, id, host] {
     absl::StatusOr<std::vector<std::string>> addresses = LookUp(host);
     {
       const MutexLock lock(found->mutex);
-      found->answers.emplace_back(id, std::move(addresses));
+      found->answers.push_back({id, host, std::move(addresses)});
     }
     found->Wake();
-  });
+  }).detach();
 }
 
 // ---- connections of others -----------------------------------------------------------------------------------------
@@ -345,16 +368,6 @@ void EpollTransport::Accept(size_t socket_index, MonotonicTime now) {
   }
 }
 
-// A peer that is silent because nothing is to be said is told apart from one that is gone by TCP itself.
-void KeepAlive(int fd) {
-  const int on = 1, idle_seconds = 5, interval_seconds = 1, probes = 5;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof interval_seconds);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-}
-
 void EpollTransport::AddIncoming(OwnedFd fd, bool secure, MonotonicTime now) {
   if (incoming_.size() >= options_.incoming_max || undecided_ >= options_.undecided_max) {
     LOG_EVERY_N(WARNING, 100) << "too many connections to the peer port: a further one is closed";
@@ -369,6 +382,9 @@ void EpollTransport::AddIncoming(OwnedFd fd, bool secure, MonotonicTime now) {
     }
     ssl = *std::move(made);
   }
+  // A peer that is silent because nothing is to be said is told apart from one that is gone by TCP itself.
+  const int on = 1;
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   KeepAlive(fd.get());
   const uint64_t id = ++last_id_;
   const int number = fd.get();
@@ -377,7 +393,7 @@ void EpollTransport::AddIncoming(OwnedFd fd, bool secure, MonotonicTime now) {
   incoming_.emplace(id, std::make_unique<Incoming>(std::move(fd), std::move(ssl), std::move(environment),
                                                    now + options_.hello_timeout));
   ++undecided_;
-  Watch(number, id, EPOLLIN | EPOLLRDHUP | EPOLLET);
+  Watch(number, id, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
 
 // Those that are not known (yet) share a label: strangers must not make new ones.
@@ -391,7 +407,7 @@ void EpollTransport::ReadIncoming(uint64_t id) {
   if (found == incoming_.end()) return;
   Incoming& incoming = *found->second;
   const Incoming::State before = incoming.state();
-  if (incoming.OnReadable()) unread_.push_back(id);
+  if (incoming.OnReadable()) unread_.insert(id);
   const Incoming::State after = incoming.state();
   const raft::NodeId from = incoming.from();
   if (before == Incoming::State::kUndecided && after != before) --undecided_;
@@ -419,9 +435,8 @@ void EpollTransport::OnClosed(raft::NodeId from) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<TcpTransport>> TcpTransport::Open(TransportOptions options, Loop& background,
-                                                                 Metrics& metrics) {
-  auto transport = std::make_unique<EpollTransport>(std::move(options), background, metrics);
+absl::StatusOr<std::unique_ptr<TcpTransport>> TcpTransport::Open(TransportOptions options, Metrics& metrics) {
+  auto transport = std::make_unique<EpollTransport>(std::move(options), metrics);
   REGENT_RETURN_IF_ERROR(transport->Open());
   return transport;
 }

@@ -25,10 +25,8 @@ namespace regent::server {
 
 class TcpTransport : public Transport {
  public:
-  // Binds the addresses; an error names the address, or the file that cannot be used. `background` looks up names of
-  // hosts. Both it and `metrics` outlive the transport.
-  static absl::StatusOr<std::unique_ptr<TcpTransport>> Open(TransportOptions options, Loop& background,
-                                                            Metrics& metrics);
+  // Binds the addresses; an error names the address, or the file that cannot be used. `metrics` outlives the transport.
+  static absl::StatusOr<std::unique_ptr<TcpTransport>> Open(TransportOptions options, Metrics& metrics);
   ~TcpTransport() override = default;  // REQUIRES: Stop has returned, or Start was never called
 
   // The addresses as bound, in the order given: real ports in the place of 0.

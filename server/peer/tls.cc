@@ -43,6 +43,13 @@ absl::Status UseFiles(SSL_CTX* context, const TlsOptions& options) {
   if (SSL_CTX_use_PrivateKey_file(context, options.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
     return SslError("the key " + options.key_file + " cannot be used");
   }
+  return absl::OkStatus();
+}
+
+// Only where somebody is verified: the system's authorities take a while to read.
+absl::Status UseAuthorities(SSL_CTX* context, const TlsOptions& options) {
+  // As Go's library: an authority that is trusted need not be a root.
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
   if (options.trusted_ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(context);
   } else if (SSL_CTX_load_verify_locations(context, options.trusted_ca_file.c_str(), nullptr) != 1) {
@@ -69,7 +76,10 @@ absl::StatusOr<ContextHandle> NewContext(const TlsOptions& options) {
   if (context == nullptr) return SslError("OpenSSL gives no context");
   SSL_CTX_set_min_proto_version(context.get(), options.tls_1_3_at_least ? TLS1_3_VERSION : TLS1_2_VERSION);
   if (options.tls_1_2_at_most) SSL_CTX_set_max_proto_version(context.get(), TLS1_2_VERSION);
-  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION);
+  // An end without the farewell of TLS is an end: frames tell by themselves whether they are whole.
+  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  // A key that wants a password is one that cannot be used; nobody is there to be asked.
+  SSL_CTX_set_default_passwd_cb(context.get(), [](char*, int, int, void*) { return 0; });
   REGENT_RETURN_IF_ERROR(UseFiles(context.get(), options));
   REGENT_RETURN_IF_ERROR(UseCiphers(context.get(), options));
   return context;
@@ -89,23 +99,29 @@ std::string CommonName(X509* certificate) {
 }
 
 // Names of hosts are not looked up: that would wait for the network, and the authority has signed them.
-bool NamesAddressesAlone(X509* certificate) {
+bool NamesAddressesAndNoHosts(X509* certificate) {
   auto* names = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
-  bool addresses = names != nullptr && sk_GENERAL_NAME_num(names) > 0;
+  bool addresses = false, hosts = false;
   for (int i = 0; names != nullptr && i < sk_GENERAL_NAME_num(names); ++i) {
-    addresses = addresses && sk_GENERAL_NAME_value(names, i)->type == GEN_IPADD;
+    const int type = sk_GENERAL_NAME_value(names, i)->type;
+    addresses = addresses || type == GEN_IPADD;
+    hosts = hosts || type == GEN_DNS;
   }
   GENERAL_NAMES_free(names);
-  return addresses;
+  return addresses && !hosts;
 }
 
 }  // namespace
 
-absl::Status CheckTls(const TlsOptions& options) { return NewContext(options).status(); }
+absl::Status CheckTls(const TlsOptions& options) {
+  REGENT_ASSIGN_OR_RETURN(const ContextHandle context, NewContext(options));
+  return UseAuthorities(context.get(), options);
+}
 
 absl::StatusOr<SslHandle> NewServerTls(const TlsOptions& options) {
   REGENT_ASSIGN_OR_RETURN(ContextHandle context, NewContext(options));
   if (options.require_client_certificate) {
+    REGENT_RETURN_IF_ERROR(UseAuthorities(context.get(), options));
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
   REGENT_ASSIGN_OR_RETURN(SslHandle ssl, NewSsl(context.get()));
@@ -115,17 +131,17 @@ absl::StatusOr<SslHandle> NewServerTls(const TlsOptions& options) {
 
 absl::StatusOr<SslHandle> NewClientTls(const TlsOptions& options, const std::string& host) {
   REGENT_ASSIGN_OR_RETURN(ContextHandle context, NewContext(options));
+  if (!options.skip_verification) REGENT_RETURN_IF_ERROR(UseAuthorities(context.get(), options));
   REGENT_ASSIGN_OR_RETURN(SslHandle ssl, NewSsl(context.get()));
   SSL_set_connect_state(ssl.get());
   if (options.skip_verification) return ssl;
   SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, nullptr);
   X509_VERIFY_PARAM* const expected = SSL_get0_param(ssl.get());
-  if (IsIp(host)) {
-    X509_VERIFY_PARAM_set1_ip_asc(expected, host.c_str());
-  } else {
-    X509_VERIFY_PARAM_set1_host(expected, host.c_str(), host.size());
-    SSL_set_tlsext_host_name(ssl.get(), host.c_str());
-  }
+  const bool is_ip = IsIp(host);
+  const int named = is_ip ? X509_VERIFY_PARAM_set1_ip_asc(expected, host.c_str())
+                          : X509_VERIFY_PARAM_set1_host(expected, host.c_str(), host.size());
+  if (named != 1) return SslError("the host " + host + " cannot be looked for in a certificate");
+  if (!is_ip) SSL_set_tlsext_host_name(ssl.get(), host.c_str());
   return ssl;
 }
 
@@ -144,7 +160,7 @@ absl::Status CheckCaller(const ByteStream& stream, const TlsOptions& options, co
   if (!hosts.empty() && std::none_of(hosts.begin(), hosts.end(), covers)) {
     return absl::UnauthenticatedError("client certificate authentication failed: no host name in it is allowed");
   }
-  if (options.skip_client_address_check || address.empty() || !NamesAddressesAlone(certificate.get()) ||
+  if (options.skip_client_address_check || address.empty() || !NamesAddressesAndNoHosts(certificate.get()) ||
       X509_check_ip_asc(certificate.get(), address.c_str(), 0) == 1) {
     return absl::OkStatus();
   }

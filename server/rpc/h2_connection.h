@@ -29,9 +29,9 @@
 
 #include "server/rpc/h2_answer_budget.h"
 #include "server/rpc/h2_stream.h"
-#include "server/runtime/socket.h"
 #include "server/rpc/rpc_engine.h"
 #include "server/runtime/loop.h"
+#include "server/runtime/socket.h"
 
 namespace regent::server {
 

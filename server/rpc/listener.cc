@@ -21,8 +21,8 @@
 #include <utility>
 
 #include "server/rpc/http_connection.h"
-#include "server/runtime/socket.h"
 #include "server/runtime/mutex.h"
+#include "server/runtime/socket.h"
 
 namespace regent::server {
 namespace {

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -151,6 +152,15 @@ int ConnectError(int fd) {
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size_bytes) == 0 ? error : errno;
 }
 
+void KeepAlive(int fd) {
+  const int on = 1, idle_seconds = 5, interval_seconds = 1, probes = 5;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  // They fail for a unix socket, where they have no meaning.
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof idle_seconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof interval_seconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
 std::string ToText(const SocketAddress& address) {
   if (address.is_unix) return address.host;
   const bool is_ipv6 = address.host.find(':') != std::string::npos;
@@ -164,10 +174,15 @@ std::string PeerText(int fd) {
   SocketAddress address;
   if (peer.family() == AF_UNIX) return "@";
   std::array<char, INET6_ADDRSTRLEN> host{};
-  const void* const bytes = peer.family() == AF_INET
-                                ? static_cast<const void*>(&reinterpret_cast<sockaddr_in*>(&peer.storage)->sin_addr)
-                                : &reinterpret_cast<sockaddr_in6*>(&peer.storage)->sin6_addr;
-  inet_ntop(peer.family(), bytes, host.data(), host.size());
+  const auto* const ipv4 = reinterpret_cast<const sockaddr_in*>(&peer.storage);
+  const in6_addr* const ipv6 = &reinterpret_cast<const sockaddr_in6*>(&peer.storage)->sin6_addr;
+  if (peer.family() == AF_INET) {
+    inet_ntop(AF_INET, &ipv4->sin_addr, host.data(), host.size());
+  } else if (IN6_IS_ADDR_V4MAPPED(ipv6)) {
+    inet_ntop(AF_INET, ipv6->s6_addr + 12, host.data(), host.size());
+  } else {
+    inet_ntop(AF_INET6, ipv6, host.data(), host.size());
+  }
   address.host = host.data();
   address.port = PortOf(peer);
   return ToText(address);

@@ -39,10 +39,14 @@ absl::StatusOr<OwnedFd> BeginConnect(const SocketAddress& address);
 // Of a socket that became writable; 0: connected.
 int ConnectError(int fd);
 
+// TCP itself asks a silent peer whether it is there, and ends the connection within about ten seconds if it is not.
+void KeepAlive(int fd);
+
 // "127.0.0.1:2379", "[::1]:2379", or the path.
 std::string ToText(const SocketAddress& address);
 
-// Who is at the other end of a connected socket: as above, "@" of a unix socket.
+// Who is at the other end of a connected socket: as above, "@" of a unix socket. An IPv4 address is one also where it
+// came to a socket of both families.
 std::string PeerText(int fd);
 
 }  // namespace regent::server

@@ -78,11 +78,31 @@ def table(lines):
     return "\n".join(text)
 
 
+def goal(line):
+    """The goal of a line and whether it is reached; bold is the goal beyond it."""
+    if line["must"] is None:
+        return ""
+    return f"{limit_text(line, line['must'])}: {verdict(line)}"
+
+
+def markdown(lines):
+    """The table as the README has it."""
+    text = ["| # | Work | | etcd | regent | ratio (range) | goal |", "|---|---|---|---|---|---|---|"]
+    for line in lines:
+        at_least = "≥ " if line["loader_full"] and line["better"] == "higher" else ""
+        ratio = f"**{at_least}{number(line['ratio'])}** ({number(line['ratio_min'])} – {number(line['ratio_max'])})"
+        text.append(f"| {line['row']} | {line['work']} | {line['metric']}, {line['unit']} | {number(line['etcd'])} | "
+                    f"{number(line['regent'])} | {ratio} | {goal(line)} |")
+    return "\n".join(text)
+
+
 def write(folder, lines, description):
     with open(os.path.join(folder, "results.json"), "w") as file:
         json.dump({"description": description, "rows": lines}, file, indent=1)
     with open(os.path.join(folder, "results.txt"), "w") as file:
         file.write("\n".join(f"{key}: {value}" for key, value in description.items()) + "\n\n" + table(lines) + "\n")
+    with open(os.path.join(folder, "results.md"), "w") as file:
+        file.write(markdown(lines) + "\n")
     with open(os.path.join(folder, "results.svg"), "w") as file:
         file.write(plot(lines, f"{description['regent']} against {description['etcd']}, {description['pairs']} pairs",
                         reaches, number) + "\n")

@@ -14,7 +14,6 @@
 #include "server/peer/tcp_transport.h"
 #include "server/runtime/metrics.h"
 #include "server/runtime/mutex.h"
-#include "server/runtime/pool.h"
 
 namespace regent::testing {
 
@@ -35,8 +34,11 @@ class Member {
   explicit Member(uint64_t id, std::function<void(server::TransportOptions&)> change = nullptr) : id_{id} {
     server::TransportOptions options{.cluster_id = 0xc1, .self = {id}, .listen = {{.address = {.host = "127.0.0.1"}}}};
     options.seed = id;
+    // A machine that is busy with other things must not look like a network that is broken.
+    options.connect_timeout = std::chrono::seconds(5);
+    options.unconfirmed_max = std::chrono::minutes(1);
     if (change) change(options);
-    auto opened = server::TcpTransport::Open(std::move(options), pool_, metrics_);
+    auto opened = server::TcpTransport::Open(std::move(options), metrics_);
     if (!opened.ok()) {
       ADD_FAILURE() << opened.status();
       return;
@@ -66,7 +68,6 @@ class Member {
   void Stop() {
     if (transport_ != nullptr) transport_->Stop();
     transport_ = nullptr;
-    pool_.Stop();
   }
 
   server::PeerUrl url() const { return transport_->listen()[0]; }
@@ -94,7 +95,6 @@ class Member {
  private:
   const raft::NodeId id_;
   server::Metrics metrics_;
-  server::Pool pool_{"peer-test", 1};
   server::Mutex mutex_;
   std::vector<raft::Message> heard_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::pair<raft::NodeId, server::PeerNote>> notes_ ABSL_GUARDED_BY(mutex_);

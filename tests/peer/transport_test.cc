@@ -239,10 +239,7 @@ TEST(TransportTest, TooManyStrangersAreClosedAtOnce) {
 
 // A peer that is welcome and then never reads.
 TEST(TransportTest, WhatAPeerDoesNotReadIsBoundedAndThenDropped) {
-  Member a(1, [](server::TransportOptions& options) {
-    options.queue_bytes_max = 1 << 20;
-    options.unconfirmed_max = std::chrono::minutes(1);
-  });
+  Member a(1, [](server::TransportOptions& options) { options.queue_bytes_max = 1 << 20; });
   a.Start();
   server::SocketAddress address{.host = "127.0.0.1"};
   const auto listening = server::OpenListenSocket(address);
