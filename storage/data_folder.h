@@ -74,6 +74,7 @@ class DataFolder {
   std::string reserve_path() const { return member_ + "/reserve"; }
   std::string store_path() const { return StorePath(store_generation_); }
   std::string next_store_path() const { return StorePath(store_generation_ + 1); }
+  uint64_t store_generation() const { return store_generation_; }
 
   // The next store, complete and synced by the caller, counts from now on; durable when it returns.
   [[nodiscard]] absl::Status SwitchStore();

@@ -32,8 +32,9 @@ constexpr Unread Time(std::string_view by_default) { return {Form::kDuration, by
 constexpr std::string_view kNoTls = "TLS is not there yet";
 constexpr std::string_view kNoDiscovery = "discovery of members is not there yet";
 constexpr std::string_view kNoAuth = "authentication is not there yet";
-constexpr std::string_view kNoPeers = "clusters of several members are not there yet";
-constexpr std::string_view kNoChanges = "changes of members are not there yet";
+constexpr std::string_view kOwnLimits = "connections between members have limits of their own";
+constexpr std::string_view kNoComparison = "members do not compare their stores yet";
+constexpr std::string_view kNoSnapshots = "snapshots between members are not there yet";
 constexpr std::string_view kNoTracing = "distributed tracing is not there yet";
 constexpr std::string_view kOtherStore = "the store is not bbolt; it gathers what one turn of the apply loop has";
 constexpr std::string_view kOtherLog = "the log frees its own segments once the store has flushed what they hold";
@@ -81,8 +82,8 @@ constexpr auto kTable = std::to_array<Option>({
      "Whether listeners set SO_REUSEADDR; they do so in any case."},
     {"enable-grpc-gateway", kMember, kActive, &Settings::enable_grpc_gateway,
      "Whether requests in JSON are answered under /v3/kv."},
-    {"raft-read-timeout", kMember, kNotActive, Time("5s"), "How long a read from another member may take.", kNoPeers},
-    {"raft-write-timeout", kMember, kNotActive, Time("5s"), "How long a write to another member may take.", kNoPeers},
+    {"raft-read-timeout", kMember, kNotActive, Time("5s"), "How long a read from another member may take.", kOwnLimits},
+    {"raft-write-timeout", kMember, kNotActive, Time("5s"), "How long a write to another member may take.", kOwnLimits},
     {"feature-gates", kMember, kActive, &Settings::feature_gates,
      "Switches of etcd's experimental features, NAME=true|false, comma-separated."},
 
@@ -116,8 +117,8 @@ constexpr auto kTable = std::to_array<Option>({
      "v2 proxy is deprecated, and --discovery-fallback can't be configured as \"proxy\"", "exit,proxy"},
     {"discovery-srv", kClustering, kRefused, kText, "Domain whose SRV records name the members.", kNoDiscovery},
     {"discovery-srv-name", kClustering, kRefused, kText, "Suffix of the service's name there.", kNoDiscovery},
-    {"strict-reconfig-check", kClustering, kNotActive, &Settings::strict_reconfig_check,
-     "Whether a change of members that would lose the quorum is refused.", kNoChanges},
+    {"strict-reconfig-check", kClustering, kActive, &Settings::strict_reconfig_check,
+     "Whether a change of members that would lose the quorum is refused."},
     {"pre-vote", kClustering, kActive, &Settings::pre_vote,
      "Whether a member asks before it campaigns, so that one that comes back disturbs nobody."},
     {"auto-compaction-mode", kClustering, kActive, &Settings::auto_compaction_mode,
@@ -137,19 +138,24 @@ constexpr auto kTable = std::to_array<Option>({
      kNoTls},
     {"trusted-ca-file", kSecurity, kRefused, kText, "Authorities that may sign certificates of clients.", kNoTls},
     {"auto-tls", kSecurity, kRefused, kOff, "Whether a certificate for clients is made.", kNoTls},
-    {"peer-cert-file", kSecurity, kRefused, kText, "Certificate that other members are shown.", kNoTls},
-    {"peer-key-file", kSecurity, kRefused, kText, "Key of that certificate.", kNoTls},
-    {"peer-client-cert-auth", kSecurity, kRefused, kOff, "Whether other members must have a certificate.", kNoTls},
-    {"peer-client-cert-file", kSecurity, kRefused, kText, "Certificate to show as a client of other members.", kNoTls},
-    {"peer-client-key-file", kSecurity, kRefused, kText, "Key of that certificate.", kNoTls},
-    {"peer-trusted-ca-file", kSecurity, kRefused, kText, "Authorities that may sign certificates of members.", kNoTls},
-    {"peer-cert-allowed-cn", kSecurity, kRefused, kText, "Common names that certificates of members may have.", kNoTls},
-    {"peer-cert-allowed-hostname", kSecurity, kRefused, kText, "Hosts that certificates of members may name.", kNoTls},
+    {"peer-cert-file", kSecurity, kActive, &Settings::peer_cert_file, "Certificate that other members are shown."},
+    {"peer-key-file", kSecurity, kActive, &Settings::peer_key_file, "Key of that certificate."},
+    {"peer-client-cert-auth", kSecurity, kActive, &Settings::peer_client_cert_auth,
+     "Whether other members must have a certificate."},
+    {"peer-client-cert-file", kSecurity, kActive, &Settings::peer_client_cert_file,
+     "Certificate to show as a client of other members."},
+    {"peer-client-key-file", kSecurity, kActive, &Settings::peer_client_key_file, "Key of that certificate."},
+    {"peer-trusted-ca-file", kSecurity, kActive, &Settings::peer_trusted_ca_file,
+     "Authorities that may sign certificates of members."},
+    {"peer-cert-allowed-cn", kSecurity, kActive, &Settings::peer_cert_allowed_cn,
+     "Common names that certificates of members may have."},
+    {"peer-cert-allowed-hostname", kSecurity, kActive, &Settings::peer_cert_allowed_hostname,
+     "Hosts that certificates of members may name."},
     {"peer-auto-tls", kSecurity, kRefused, kOff, "Whether a certificate for members is made.", kNoTls},
     {"self-signed-cert-validity", kSecurity, kRefused, Number("1"), "Years that such certificates are valid.", kNoTls},
     {"peer-crl-file", kSecurity, kRefused, kText, "Revoked certificates of members.", kNoTls},
-    {"peer-skip-client-san-verification", kSecurity, kRefused, kOff,
-     "Whether the host in certificates of members is not checked.", kNoTls},
+    {"peer-skip-client-san-verification", kSecurity, kActive, &Settings::peer_skip_client_san_verification,
+     "Whether the host in certificates of members is not checked."},
     {"cipher-suites", kSecurity, kRefused, kText, "Cipher suites of TLS.", kNoTls},
     {"tls-min-version", kSecurity, kRefused, Unread{Form::kText, "TLS1.2"}, "Oldest version of TLS.", kNoTls},
     {"tls-max-version", kSecurity, kRefused, kText, "Newest version of TLS.", kNoTls},
@@ -190,9 +196,9 @@ constexpr auto kTable = std::to_array<Option>({
     {"distributed-tracing-sampling-rate", kTracing, kNotActive, Unread{Form::kSigned, "0"},
      "Spans of a million that are sent.", kNoTracing},
 
-    {"corrupt-check-time", kFeatures, kNotActive, Time("0s"), "How often members compare their stores.", kNoPeers},
+    {"corrupt-check-time", kFeatures, kNotActive, Time("0s"), "How often members compare their stores.", kNoComparison},
     {"compact-hash-check-time", kFeatures, kNotActive, &Settings::compact_hash_check_time,
-     "How often the leader compares the hashes of compactions.", kNoPeers},
+     "How often the leader compares the hashes of compactions.", kNoComparison},
     {"compaction-batch-limit", kFeatures, kActive, &Settings::compaction_batch_limit,
      "Revisions that a slice of a compaction removes; 0 for the node's own measure."},
     {"compaction-sleep-interval", kFeatures, kActive, &Settings::compaction_sleep_interval,
@@ -203,11 +209,11 @@ constexpr auto kTable = std::to_array<Option>({
      "An entry whose apply takes longer is logged."},
     {"bootstrap-defrag-threshold-megabytes", kFeatures, kNotActive, Number("0"),
      "What a defragmentation at the start must free for etcd to do it.", "the store frees its space by itself"},
-    {"max-learners", kFeatures, kNotActive, &Settings::max_learners, "Learners that a cluster may have.", kNoChanges},
+    {"max-learners", kFeatures, kActive, &Settings::max_learners, "Learners that a cluster may have."},
     {"downgrade-check-time", kFeatures, kNotActive, Time("5s"), "How often the state of a downgrade is looked at.",
      "downgrades are not there yet"},
     {"snapshot-catchup-entries", kFeatures, kNotActive, Number("5000"), "Entries kept for members that are behind.",
-     kNoPeers},
+     kNoSnapshots},
 
     {"force-new-cluster", kUnsafe, kRefused, kOff, "Make a cluster of one member from this member's data.",
      "disaster recovery of a cluster is not there yet"},

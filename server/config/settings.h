@@ -36,6 +36,17 @@ struct Settings {
   bool strict_reconfig_check = true;
   int64_t max_learners = 1;
 
+  // Security between members
+  std::string peer_cert_file;
+  std::string peer_key_file;
+  std::string peer_client_cert_file;  // shown to members that this one dials; empty: peer_cert_file
+  std::string peer_client_key_file;
+  std::string peer_trusted_ca_file;
+  bool peer_client_cert_auth = false;
+  std::vector<std::string> peer_cert_allowed_cn;
+  std::vector<std::string> peer_cert_allowed_hostname;
+  bool peer_skip_client_san_verification = false;
+
   // Limits and timing
   uint64_t max_txn_ops = 128;
   uint64_t max_request_bytes = 1536 * 1024;

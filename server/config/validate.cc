@@ -126,6 +126,10 @@ absl::Status CheckSchemes(const Settings& settings) {
       {"--listen-metrics-urls", &settings.listen_metrics_urls}};
   for (const auto& [name, urls] : lists) {
     for (const Url& url : *urls) {
+      if (url.is_secure() && urls == &settings.listen_peer_urls) {
+        if (!settings.peer_cert_file.empty() && !settings.peer_key_file.empty()) continue;
+        return Invalid("cannot listen on TLS for " + url.text + ": KeyFile and CertFile are not presented");
+      }
       if (url.is_secure()) {
         return Invalid(std::string(name) + " has " + url.text +
                        ", but TLS is not supported by this version of regent; use http or unix");
@@ -195,11 +199,6 @@ absl::Status ValidateSettings(const ParsedFlags& flags) {
 }
 
 absl::Status ValidateBootstrap(const Settings& settings) {
-  if (settings.initial_cluster_state == "existing") {
-    return Invalid(
-        "--initial-cluster-state=existing with an empty data folder asks to join a cluster, which is not supported by "
-        "this version of regent");
-  }
   REGENT_ASSIGN_OR_RETURN(const std::vector<BootstrapMember> members, ParseInitialCluster(InitialCluster(settings)));
   const auto own = std::find_if(members.begin(), members.end(), [&](const auto& m) { return m.name == settings.name; });
   if (own == members.end()) {
@@ -215,9 +214,7 @@ absl::Status ValidateBootstrap(const Settings& settings) {
     }
   }
   if (has_duplicate) return Invalid("initial cluster " + Join(pairs) + " has duplicate url");
-  if (members.size() == 1) return absl::OkStatus();
-  return Invalid("--initial-cluster names " + std::to_string(members.size()) +
-                 " members; clusters of several members are not supported by this version of regent");
+  return absl::OkStatus();
 }
 
 std::string InitialCluster(const Settings& settings) {

@@ -51,7 +51,9 @@ bool Flusher::Handle(const absl::StatusOr<raft::Index>& persisted) {
   if (*persisted <= persisted_) return true;
   persisted_ = *persisted;
   persisted_since_ = loop_.Now();
-  log_.Release(options_.mutants.release_unflushed_log ? state_machine_.applied() : persisted_);
+  const bool alone = state_machine_.Members().size() <= 1;
+  log_.Release(options_.mutants.release_unflushed_log ? state_machine_.applied() : persisted_,
+               alone ? 0 : options_.log_entries_kept);
   return true;
 }
 

@@ -51,6 +51,13 @@ void LeaseKeeper::Follow() {
   FailWaiters(api::ErrLeaderChanged());
 }
 
+void LeaseKeeper::Replace(const std::vector<storage::LeaseInfo>& leases) {
+  CHECK(!leading_.has_value()) << "the leader's store was replaced";
+  leases_.clear();
+  deadlines_.clear();
+  Start(leases);
+}
+
 void LeaseKeeper::OnChanges(const std::vector<storage::LeaseChange>& changes) {
   for (const storage::LeaseChange& change : changes) {
     if (change.kind == storage::LeaseChange::Kind::kGranted) {

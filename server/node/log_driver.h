@@ -36,7 +36,10 @@ class LogDriver {
 
   void Write(raft::StepId step, std::optional<raft::HardState> hard_state, std::vector<raft::Entry> entries);
   void Fetch(raft::LogFetch fetch);
-  void Release(raft::Index through);
+  // The log begins anew behind a snapshot; `done` runs on the log loop when that is durable, never after an error.
+  void Reset(std::optional<raft::HardState> hard_state, raft::Index base, raft::Term base_term, Loop::Task done);
+  // What other members may still ask for is kept: the newest `entries_kept`, while the log is not too large.
+  void Release(raft::Index through, uint64_t entries_kept);
   // Writes the final mark; `done` runs on the log loop, after everything asked for before.
   void Close(Loop::Task done);
 
@@ -46,6 +49,7 @@ class LogDriver {
  private:
   void WriteNow(raft::StepId step, std::optional<raft::HardState> hard_state, std::vector<raft::Entry> entries);
   void FetchNow(const raft::LogFetch& fetch);
+  absl::Status ResetNow(const std::optional<raft::HardState>& hard_state, raft::Index base, raft::Term base_term);
   void StartIdleTimer();
   void OnIdle();
   void Prepare();

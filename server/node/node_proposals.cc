@@ -22,6 +22,8 @@ void Node::Propose(api::WriteRequest request, api::MonotonicTime deadline, api::
   if (auto* grant = std::get_if<api::LeaseGrantRequest>(&request)) {
     grant->ttl = std::max(grant->ttl, options_.lease_ttl_min());
     if (grant->id.value == 0) return ProposeGrantWithoutId(*grant, deadline, std::move(done));
+  } else if (auto* add = std::get_if<api::MemberAddRequest>(&request); add != nullptr && add->id == 0) {
+    return ProposeMemberWithoutId(std::move(*add), deadline, std::move(done));
   } else if (const auto* compaction = std::get_if<api::CompactionRequest>(&request);
              compaction != nullptr && compaction->physical) {
     done = AfterPurge(compaction->revision, std::move(done));
@@ -67,6 +69,17 @@ void Node::ProposeGrantWithoutId(api::LeaseGrantRequest grant, MonotonicTime dea
       grant.id.value = static_cast<int64_t>(random_.Next() >> 1);
     } while (grant.id.value == 0 || keeper_.Exists(grant.id));
     driver_.ProposeHere(MakeRequest(grant, 0, deadline, std::move(done)));
+    driver_.Turn();
+  });
+}
+
+void Node::ProposeMemberWithoutId(api::MemberAddRequest add, MonotonicTime deadline, api::Done<api::WriteResult> done) {
+  seams_.raft_loop.Post([this, add = std::move(add), deadline, done = std::move(done)]() mutable {
+    if (stopping_.load()) return done(api::ErrStopped());
+    do {
+      add.id = random_.Next();
+    } while (add.id == 0 || WasRemoved(add.id));  // (an id that another member has is refused when it is judged)
+    driver_.ProposeHere(MakeRequest(std::move(add), 0, deadline, std::move(done)));
     driver_.Turn();
   });
 }

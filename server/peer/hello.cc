@@ -1,10 +1,14 @@
 #include "server/peer/hello.h"
 
 #include <algorithm>
-#include <cstring>
+#include <utility>
+#include <variant>
 
+#include "api/contract/wire.h"
 #include "server/peer/frame.h"
+#include "storage/command.h"
 #include "storage/log_bytes.h"
+#include "storage/row_reader.h"
 
 namespace regent::server {
 namespace {
@@ -57,6 +61,26 @@ std::string EncodeRefusal(const Refusal& refusal) {
   return frame;
 }
 
+std::string EncodeMembers(const ClusterMembers& all) {
+  std::string frame = BeginFrame(FrameKind::kMembers);
+  api::AppendVarint(frame, all.cluster_id);
+  frame += storage::EncodeCommand({.body = api::MemberBootstrapRequest{.members = all.members}});
+  EndFrame(frame);
+  return frame;
+}
+
+absl::StatusOr<ClusterMembers> DecodeMembers(std::string_view payload) {
+  storage::RowReader reader(payload);
+  ClusterMembers all{.cluster_id = reader.Varint(), .members = {}};
+  if (reader.malformed()) return absl::InvalidArgumentError("an answer about members that is cut off");
+  absl::StatusOr<storage::Command> command = storage::DecodeCommand(reader.rest());
+  if (!command.ok()) return absl::InvalidArgumentError("a malformed answer about members");
+  auto* bootstrap = std::get_if<api::MemberBootstrapRequest>(&command->body);
+  if (bootstrap == nullptr) return absl::InvalidArgumentError("an answer about members that names none");
+  all.members = std::move(bootstrap->members);
+  return all;
+}
+
 absl::StatusOr<Hello> DecodeHello(std::string_view payload) {
   if (payload.substr(0, kMagic.size()) != kMagic) return absl::InvalidArgumentError("not the hello of a member");
   payload.remove_prefix(kMagic.size());
@@ -68,7 +92,8 @@ absl::StatusOr<Hello> DecodeHello(std::string_view payload) {
               .from = {storage::GetU64(payload.data() + 13)},
               .to = {storage::GetU64(payload.data() + 21)}};
   if (hello.version_min > hello.version_max) return absl::InvalidArgumentError("a hello without any version");
-  if (hello.from == raft::kNobody) return absl::InvalidArgumentError("a hello without a sender");
+  if (hello.from == raft::kNobody && hello.lane != Lane::kMembers)
+    return absl::InvalidArgumentError("a hello without a sender");
   return hello;
 }
 

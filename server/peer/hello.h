@@ -6,6 +6,7 @@
 //   hello     "REGENT PEER\n", version_min u16, version_max u16, lane u8, cluster u64, from u64, to u64   little-endian
 //   welcome   version u16
 //   refusal   reason u8, text
+//   members   cluster v, the encoded command of a bootstrap with them (storage/command.h)
 //
 // Later versions may append fields, which earlier ones skip; the fields above never change. Two members of adjacent
 // versions overlap in the range that both send.
@@ -15,8 +16,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "api/contract/requests.h"
 #include "raft/types.h"
 
 namespace regent::server {
@@ -27,7 +30,9 @@ inline constexpr size_t kHelloBytesMax = 4096;  // a frame's, of any answer too
 
 // What a connection is for. Each has its own queue, so that a heartbeat never waits behind a snapshot.
 enum class Lane : uint8_t {
-  kRaft = 1,  // raft messages and notes, from the side that dialled to the other one
+  kRaft = 1,     // raft messages and notes, from the side that dialled to the other one
+  kBulk = 2,     // notes alone: pieces of snapshots
+  kMembers = 3,  // a question of somebody who may not be a member yet; the answer is a frame kMembers, then the end
 };
 
 struct Hello {
@@ -38,6 +43,12 @@ struct Hello {
   raft::NodeId from;
   raft::NodeId to;
   bool operator==(const Hello&) const = default;
+};
+
+// What a member knows of its cluster.
+struct ClusterMembers {
+  uint64_t cluster_id = 0;
+  std::vector<api::Member> members;
 };
 
 enum class RefusalReason : uint8_t {
@@ -53,11 +64,13 @@ struct Refusal {
   std::string text;
 };
 
-std::string EncodeHello(const Hello& hello);        // a frame
-std::string EncodeWelcome(uint16_t version);        // a frame
-std::string EncodeRefusal(const Refusal& refusal);  // a frame
+std::string EncodeHello(const Hello& hello);           // a frame
+std::string EncodeWelcome(uint16_t version);           // a frame
+std::string EncodeRefusal(const Refusal& refusal);     // a frame
+std::string EncodeMembers(const ClusterMembers& all);  // a frame
 
 // Of payloads. Errors: InvalidArgument.
+absl::StatusOr<ClusterMembers> DecodeMembers(std::string_view payload);
 absl::StatusOr<Hello> DecodeHello(std::string_view payload);
 absl::StatusOr<uint16_t> DecodeWelcome(std::string_view payload);
 Refusal DecodeRefusal(std::string_view payload);

@@ -37,6 +37,7 @@ class Incoming {
 
   State state() const { return state_; }
   raft::NodeId from() const { return hello_.has_value() ? hello_->from : raft::kNobody; }
+  Lane lane() const { return hello_.has_value() ? hello_->lane : Lane::kRaft; }
   MonotonicTime deadline() const { return deadline_; }  // while undecided
   int fd() const { return stream_.fd(); }
 
@@ -44,6 +45,7 @@ class Incoming {
   bool Handshake();
   void OnFrame(const Frame& frame);
   void OnHello(std::string_view payload);
+  void AnswerMembers();
   std::optional<Refusal> Judge(const Hello& hello) const;
   void OnRaftMessage(std::string_view payload);
   void OnNote(std::string_view payload);

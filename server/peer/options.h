@@ -58,8 +58,12 @@ struct TransportEvents {
   std::function<void(raft::NodeId from, PeerNote)> on_note;
   // The peer ended its last connection to this member: its process has probably ended.
   std::function<void(raft::NodeId)> on_peer_gone;
+  // A peer does not want to hear this member. Null: that is logged, and no more.
+  std::function<void(raft::NodeId peer, const Refusal&)> on_refused;
   // Somebody of this cluster introduces himself; a refusal is what he hears. Null: everybody is welcome.
   std::function<std::optional<Refusal>(const Hello&)> admit;
+  // Who they are, for those who want to join. Null: nobody is told.
+  std::function<std::vector<api::Member>()> members;
 };
 
 }  // namespace regent::server

@@ -44,14 +44,16 @@ bool NeedsLookUp(const SocketAddress& address) {
 
 }  // namespace
 
-Outgoing::Outgoing(raft::NodeId peer, std::vector<PeerUrl> urls, Environment environment, PeerMetrics metrics)
+Outgoing::Outgoing(raft::NodeId peer, Lane lane, std::vector<PeerUrl> urls, Environment environment,
+                   PeerMetrics metrics)
     : peer_(peer),
+      lane_(lane),
       environment_(std::move(environment)),
       options_(environment_.options),
       metrics_(metrics),
       urls_(std::move(urls)) {}
 
-Outgoing::~Outgoing() { metrics_.active.Set(0); }
+Outgoing::~Outgoing() { SetActive(false); }
 
 // ---- sending, from any thread --------------------------------------------------------------------------------------
 
@@ -194,7 +196,8 @@ void Outgoing::Handshake(MonotonicTime now) {
 }
 
 void Outgoing::Greet(MonotonicTime now) {
-  const std::string hello = EncodeHello({.cluster_id = options_.cluster_id, .from = options_.self, .to = peer_});
+  const std::string hello =
+      EncodeHello({.lane = lane_, .cluster_id = options_.cluster_id, .from = options_.self, .to = peer_});
   bool sent = false;
   std::string error;
   {
@@ -232,6 +235,7 @@ void Outgoing::OnAnswer(const Frame& frame, MonotonicTime now) {
   if (frame.kind == FrameKind::kRefusal) {
     const Refusal refusal = DecodeRefusal(frame.payload);
     failures_ = std::max(failures_, 16);  // that will not change soon
+    environment_.refused(refusal);
     return Fail("refused: " + refusal.text, now);
   }
   const absl::StatusOr<uint16_t> version =
@@ -240,7 +244,7 @@ void Outgoing::OnAnswer(const Frame& frame, MonotonicTime now) {
   phase_ = Phase::kOpen;
   opened_at_ = now;
   said_.clear();
-  metrics_.active.Set(1);
+  SetActive(true);
   LOG(INFO) << "established a connection with a peer" << Field("remote-peer-id", Hexadecimal(peer_.value))
             << Field("version", *version);
   const MutexLock lock(mutex_);
@@ -264,6 +268,11 @@ void Outgoing::WatchOpen(MonotonicTime now) {
   }
 }
 
+// The gauge is about the lane that a member lives by.
+void Outgoing::SetActive(bool active) {
+  if (lane_ == Lane::kRaft) metrics_.active.Set(active ? 1 : 0);
+}
+
 void Outgoing::Fail(const std::string& why, MonotonicTime now) {
   const bool was_open = phase_ == Phase::kOpen;
   {
@@ -274,7 +283,7 @@ void Outgoing::Fail(const std::string& why, MonotonicTime now) {
   }
   if (was_open) {
     metrics_.disconnected.Increment();
-    metrics_.active.Set(0);
+    SetActive(false);
     LOG(WARNING) << "lost the connection with a peer" << Field("remote-peer-id", Hexadecimal(peer_.value))
                  << Field("error", why);
   } else if (said_.size() < kSaidMax && said_.insert(why).second) {  // once, not at every attempt

@@ -63,7 +63,12 @@ class Member {
                              const MutexLock lock(mutex_);
                              gone_.push_back(peer);
                            },
-                       .admit = std::move(admit)});
+                       .admit = std::move(admit),
+                       .members =
+                           [] {
+                             return std::vector<api::Member>{
+                                 {.id = 7, .name = "seven", .peer_urls = {"http://a:1"}, .is_learner = true}};
+                           }});
   }
   void Stop() {
     if (transport_ != nullptr) transport_->Stop();

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstring>
 
+#include "server/peer/fetch_members.h"
 #include "server/peer/frame.h"
 #include "server/peer/look_up.h"
 #include "tests/peer/random_message.h"
@@ -155,6 +156,20 @@ TEST(TransportTest, TheOwnerMayRefuseSomebody) {
   b.transport().SetPeers({{a.id(), {a.url()}}});
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   EXPECT_FALSE(b.Connected(a));
+}
+
+TEST(TransportTest, WhoWantsToJoinIsToldWhoTheMembersAre) {
+  Member a(1);
+  a.Start();
+  server::PeerUrl dead = a.url();
+  dead.address.port = 1;
+  const auto told = server::FetchMembers({dead, a.url()}, std::nullopt, std::chrono::milliseconds(2000));
+  ASSERT_TRUE(told.ok()) << told.status();
+  EXPECT_EQ(told->cluster_id, 0xc1u);
+  EXPECT_THAT(told->members,
+              ElementsAre(api::Member{.id = 7, .name = "seven", .peer_urls = {"http://a:1"}, .is_learner = true}));
+  const auto nobody = server::FetchMembers({dead}, std::nullopt, std::chrono::milliseconds(500));
+  EXPECT_THAT(std::string(nobody.status().message()), ::testing::HasSubstr("connection refused"));
 }
 
 TEST(TransportTest, LookingUpANameGivesAddressesOrASentence) {

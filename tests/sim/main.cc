@@ -16,14 +16,14 @@
 
 #include "glog/logging.h"
 #include "tests/sim/run.h"
+#include "tests/sim/seeds.h"
 
 namespace regent::sim {
 namespace {
 
 constexpr uint64_t kCanarySeeds = 50;
 
-// Every counter by name, so that none is forgotten when they are added up and printed.
-std::vector<std::pair<const char*, uint64_t*>> Fields(RunCounters& c) {
+CounterFields Fields(RunCounters& c) {
   return {{"operations", &c.work.operations},
           {"acknowledged", &c.work.acknowledged},
           {"failed", &c.work.failed},
@@ -70,43 +70,16 @@ std::vector<std::pair<const char*, uint64_t*>> Fields(RunCounters& c) {
 }
 
 int RunSeeds(uint64_t first, uint64_t seeds, uint64_t operations, const Mutants& mutants) {
-  uint64_t passed = 0, failed = 0;
-  RunCounters total;
-  for (uint64_t seed = first; seed < first + seeds; ++seed) {
-    RunResult result = Run({.seed = seed, .operations = operations, .mutants = mutants});
-    const bool again = (seed - first) % 20 == 0;
-    if (again && result.broken.empty() &&
-        Run({.seed = seed, .operations = operations, .mutants = mutants}).trace_hash != result.trace_hash) {
-      result.broken = "the same seed ran differently the second time";
-    }
-    if (result.broken.empty() && (result.counters.power_losses < 3 || result.counters.work.compactions < 1)) {
-      result.broken = "too few power losses or compactions: nothing was tested";
-    }
-    const auto sums = Fields(total);
-    const auto parts = Fields(result.counters);
-    for (size_t i = 0; i < sums.size(); ++i) *sums[i].second += *parts[i].second;
-    if (result.broken.empty()) {
-      ++passed;
-      continue;
-    }
-    ++failed;
-    std::printf("seed %llu: %s\n  replay: sim --seed %llu --seeds 1 --ops %llu\n",
-                static_cast<unsigned long long>(seed), result.broken.c_str(), static_cast<unsigned long long>(seed),
-                static_cast<unsigned long long>(operations));
-  }
-  std::printf("coverage:");
-  for (const auto& [name, value] : Fields(total)) {
-    std::printf(" %s=%llu", name, static_cast<unsigned long long>(*value));
-    if (*value == 0 && seeds >= 10) {
-      std::printf("(!)");
-      ++failed;
-    }
-  }
-  std::printf("\nno failure in %llu runs bounds the rate of failures at %.3f (95 %%)\n",
-              static_cast<unsigned long long>(passed), 3.0 / static_cast<double>(std::max<uint64_t>(passed, 1)));
-  std::printf("sim: %llu passed, %llu failed\n", static_cast<unsigned long long>(passed),
-              static_cast<unsigned long long>(failed));
-  return failed == 0 && passed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  const SeedRuns<RunResult> runs{
+      .run = [&](uint64_t seed) { return Run({.seed = seed, .operations = operations, .mutants = mutants}); },
+      .fields = Fields,
+      .vacuous =
+          [](const RunCounters& counters) {
+            const bool tested = counters.power_losses >= 3 && counters.work.compactions >= 1;
+            return std::string(tested ? "" : "too few power losses or compactions: nothing was tested");
+          },
+      .replay = "sim --ops " + std::to_string(operations)};
+  return runs.Run(first, seeds);
 }
 
 // In a process of its own: a planted bug may end it, which counts as found.

@@ -35,6 +35,9 @@ struct WorkloadCounters {
 struct WorkloadOptions {
   uint64_t operations = 0;
   double clock_rate = 1;  // of the machine
+  std::string keys = "";  // in front of every value and in every lease id's place: workloads beside this one differ
+  Duration thought_max = std::chrono::milliseconds(6);  // before the next operation, mostly
+  int64_t* answered = nullptr;  // the highest revision answered to anybody; null: to this workload
 };
 
 class Workload {
@@ -107,7 +110,8 @@ class Workload {
   uint64_t begun_ = 0;
   uint64_t in_flight_ = 0;
   uint64_t last_value_ = 0;
-  int64_t answered_revision_ = 1;
+  int64_t own_answered_ = 1;
+  int64_t& answered_revision_ = options_.answered != nullptr ? *options_.answered : own_answered_;
   std::map<api::LeaseId, LeaseView> leases_;
 };
 

@@ -1,0 +1,128 @@
+#include "server/node/snapshot_sender.h"
+
+#include <utility>
+
+#include "glog/logging.h"
+#include "server/runtime/hexadecimal.h"
+#include "server/runtime/json_log.h"
+
+namespace regent::server {
+namespace {
+
+constexpr size_t kTransfersMax = 2;  // at the same time; others are asked for again by the core
+constexpr Duration kPatience = std::chrono::seconds(10);
+
+absl::Status Remove(SnapshotStorage& snapshots, uint64_t number) {
+  return storage::RemoveFolder(snapshots.files(), snapshots.OutgoingFolder(number));
+}
+
+}  // namespace
+
+SnapshotSender::SnapshotSender(const NodeSeams& seams, const NodeOptions& options, uint64_t first_number, Report report)
+    : seams_(seams), options_(options), report_(std::move(report)), last_number_(first_number) {}
+
+void SnapshotSender::Want(const raft::SnapshotToSend& wanted) {
+  if (transfers_.contains(wanted.to)) Drop(wanted.to, false);
+  const uint64_t number = ++last_number_;
+  // Whoever finds no place is reported as not served, at the next tick.
+  const bool place = seams_.snapshots != nullptr && transfers_.size() < kTransfersMax;
+  transfers_[wanted.to] = {.number = number,
+                           .term = wanted.term,
+                           .deadline = seams_.raft_loop.Now() + (place ? kPatience : Duration::zero())};
+  if (!place) return;
+  seams_.apply_loop.Post([this, peer = wanted.to, number] {
+    const std::string folder = seams_.snapshots->OutgoingFolder(number);
+    absl::StatusOr<Made> made = Made{};
+    absl::StatusOr<storage::SnapshotFacts> facts = seams_.state_machine.Checkpoint(folder);
+    if (facts.ok()) {
+      made->facts = *std::move(facts);
+      absl::StatusOr<std::vector<storage::SnapshotFile>> files =
+          storage::ListSnapshotFiles(seams_.snapshots->files(), folder);
+      if (files.ok()) made->files = *std::move(files);
+      if (!files.ok()) made = files.status();
+    } else {
+      made = facts.status();
+    }
+    seams_.raft_loop.Post(
+        [this, peer, number, made = std::move(made)]() mutable { OnMade(peer, number, std::move(made)); });
+  });
+}
+
+SnapshotSender::Transfer* SnapshotSender::Find(raft::NodeId peer, uint64_t number) {
+  const auto found = transfers_.find(peer);
+  return found != transfers_.end() && found->second.number == number ? &found->second : nullptr;
+}
+
+void SnapshotSender::OnMade(raft::NodeId peer, uint64_t number, absl::StatusOr<Made> made) {
+  Transfer* transfer = Find(peer, number);
+  if (transfer == nullptr) {  // given up meanwhile
+    seams_.background.Post([this, number] { (void)Remove(*seams_.snapshots, number); });
+    return;
+  }
+  if (!made.ok()) {
+    LOG(WARNING) << "no snapshot could be made for a member that is behind" << Field("member", Hexadecimal(peer.value))
+                 << Field("error", std::string(made.status().message()));
+    transfer->deadline = seams_.raft_loop.Now();  // reported at the next tick, not in the middle of this turn
+    seams_.background.Post([this, number] { (void)Remove(*seams_.snapshots, number); });
+    return;
+  }
+  transfer->facts = made->facts;
+  transfer->files = std::move(made->files);
+  transfer->deadline = seams_.raft_loop.Now() + kPatience;
+  LOG(INFO) << "offering a snapshot to a member that is behind" << Field("member", Hexadecimal(peer.value))
+            << Field("index", transfer->facts.index.value) << Field("files", transfer->files.size());
+  seams_.transport.Tell(
+      peer,
+      SnapshotOffer{.number = number, .term = transfer->term, .facts = transfer->facts, .files = transfer->files});
+}
+
+// One piece at a time: what is asked for while one is read is asked for again.
+void SnapshotSender::OnFetch(raft::NodeId from, const SnapshotFetch& fetch) {
+  Transfer* transfer = Find(from, fetch.number);
+  if (transfer == nullptr || transfer->reading || fetch.file >= transfer->files.size()) return;
+  const storage::SnapshotFile& file = transfer->files[fetch.file];
+  if (fetch.offset >= file.bytes) return;
+  transfer->reading = true;
+  transfer->deadline = seams_.raft_loop.Now() + kPatience;
+  seams_.background.Post([this, from, fetch, path = seams_.snapshots->OutgoingFolder(fetch.number) + "/" + file.name] {
+    absl::StatusOr<std::string> bytes =
+        storage::ReadSnapshotPiece(seams_.snapshots->files(), path, fetch.offset, options_.snapshot_piece_bytes);
+    seams_.raft_loop.Post([this, from, fetch, bytes = std::move(bytes)]() mutable {
+      Transfer* asked = Find(from, fetch.number);
+      if (asked == nullptr) return;
+      asked->reading = false;
+      if (!bytes.ok() || bytes->empty()) return;  // the deadline ends it
+      seams_.transport.Tell(
+          from, SnapshotPiece{
+                    .number = fetch.number, .file = fetch.file, .offset = fetch.offset, .bytes = *std::move(bytes)});
+    });
+  });
+}
+
+void SnapshotSender::OnEnd(raft::NodeId from, const SnapshotEnd& end) {
+  if (Find(from, end.number) != nullptr) Drop(from, end.installed);
+}
+
+void SnapshotSender::Tick() {
+  std::vector<raft::NodeId> late;
+  for (const auto& [peer, transfer] : transfers_) {
+    if (transfer.deadline <= seams_.raft_loop.Now()) late.push_back(peer);
+  }
+  for (const raft::NodeId peer : late) Drop(peer, false);
+}
+
+void SnapshotSender::Drop(raft::NodeId peer, bool sent) {
+  const auto found = transfers_.find(peer);
+  const Transfer transfer = std::move(found->second);
+  transfers_.erase(found);
+  if (!transfer.files.empty()) {
+    seams_.background.Post([this, number = transfer.number] { (void)Remove(*seams_.snapshots, number); });
+  }
+  report_(peer, transfer.term, sent, transfer.facts.index);
+}
+
+void SnapshotSender::Stop() {
+  while (!transfers_.empty()) Drop(transfers_.begin()->first, false);
+}
+
+}  // namespace regent::server

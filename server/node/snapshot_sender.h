@@ -1,0 +1,60 @@
+// The leader's side of snapshots: makes one for a member that is too far behind for the log, and hands it out piece by
+// piece as that member asks. What is fetched any more, or not asked for in time, is removed.
+//
+// Owner: the raft loop.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "raft/output.h"
+#include "server/node/node_options.h"
+#include "server/node/snapshot_storage.h"
+
+namespace regent::server {
+
+class SnapshotSender {
+ public:
+  // Core::SnapshotReported and a turn.
+  using Report = std::function<void(raft::NodeId peer, raft::Term term, bool sent, raft::Index index)>;
+
+  // `first_number`: beyond all that an earlier life of this member has used.
+  SnapshotSender(const NodeSeams& seams, const NodeOptions& options, uint64_t first_number, Report report);
+
+  void Want(const raft::SnapshotToSend& wanted);
+  void OnFetch(raft::NodeId from, const SnapshotFetch& fetch);
+  void OnEnd(raft::NodeId from, const SnapshotEnd& end);
+  void Tick();
+  void Stop();  // this member does not lead any more
+
+  size_t running() const { return transfers_.size(); }
+
+ private:
+  struct Transfer {
+    uint64_t number = 0;
+    raft::Term term;
+    storage::SnapshotFacts facts;
+    std::vector<storage::SnapshotFile> files;  // empty: it is being made
+    MonotonicTime deadline;
+    bool reading = false;
+  };
+  struct Made {
+    storage::SnapshotFacts facts;
+    std::vector<storage::SnapshotFile> files;
+  };
+
+  void OnMade(raft::NodeId peer, uint64_t number, absl::StatusOr<Made> made);
+  Transfer* Find(raft::NodeId peer, uint64_t number);
+  void Drop(raft::NodeId peer, bool sent);
+
+  const NodeSeams& seams_;
+  const NodeOptions& options_;
+  const Report report_;
+  uint64_t last_number_;
+  std::map<raft::NodeId, Transfer> transfers_;
+};
+
+}  // namespace regent::server
