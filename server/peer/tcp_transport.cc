@@ -25,6 +25,7 @@
 #include "server/peer/message_codec.h"
 #include "server/peer/note_codec.h"
 #include "server/peer/outgoing.h"
+#include "server/runtime/accepting.h"
 #include "server/runtime/clock.h"
 #include "server/runtime/json_log.h"
 #include "server/runtime/mutex.h"
@@ -34,7 +35,6 @@ namespace regent::server {
 namespace {
 
 constexpr Duration kTick = std::chrono::milliseconds(25);
-constexpr int kAcceptsPerTurn = 64;
 
 // What an epoll event carries: a reserved number, a listening socket's index, or the number of a connection.
 constexpr uint64_t kWakeEvent = 0;
@@ -87,8 +87,6 @@ class EpollTransport final : public TcpTransport {
   std::shared_ptr<Outgoing> NewOutgoing(Place place, std::vector<PeerUrl> urls, uint64_t id);
   void LookUpLater(uint64_t id, const std::string& host);
   void Tick(MonotonicTime now);
-  void SetAccepting(bool accepting);
-  void Accept(size_t socket_index, MonotonicTime now);
   void AddIncoming(OwnedFd fd, bool secure, MonotonicTime now);
   PeerMetrics MetricsOf(raft::NodeId peer);
   void ReadIncoming(uint64_t id);
@@ -109,8 +107,7 @@ class EpollTransport final : public TcpTransport {
   // The thread's, once it runs.
   std::minstd_rand random_;
   OwnedFd epoll_;
-  std::vector<OwnedFd> sockets_;  // by the index of their address
-  bool accepting_ = false;
+  Accepting accepting_{kFirstSocketEvent, "accepting from peers"};
   uint64_t last_id_ = 0;
   std::map<uint64_t, std::shared_ptr<Outgoing>> outgoing_by_id_;
   std::map<uint64_t, std::unique_ptr<Incoming>> incoming_;  // oldest first
@@ -131,17 +128,16 @@ absl::Status EpollTransport::Open() {
       return absl::InvalidArgumentError("the peer URL with the address " + ToText(url.address) +
                                         " wants TLS, but there is no certificate and no key");
     }
-    REGENT_ASSIGN_OR_RETURN(OwnedFd fd, OpenListenSocket(url.address));
-    sockets_.push_back(std::move(fd));
+    REGENT_RETURN_IF_ERROR(accepting_.Open(url.address));
   }
-  last_id_ = kFirstSocketEvent + sockets_.size();
+  last_id_ = accepting_.end();
   return absl::OkStatus();
 }
 
 void EpollTransport::Start(TransportEvents events) {
   events_ = std::move(events);
   Watch(found_->wake.get(), kWakeEvent, EPOLLIN);
-  SetAccepting(true);
+  accepting_.Set(epoll_.get(), true);
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), "peer");
 }
@@ -154,7 +150,7 @@ void EpollTransport::Stop() {
   outgoing_.clear();
   outgoing_by_id_.clear();
   incoming_.clear();
-  sockets_.clear();
+  accepting_.Close();
 }
 
 // ---- from any thread -----------------------------------------------------------------------------------------------
@@ -231,7 +227,7 @@ void EpollTransport::Run() {
 
 // A member whose connections all stand wakes up for messages alone.
 bool EpollTransport::NeedsTick() const {
-  return undecided_ > 0 || !accepting_ ||
+  return undecided_ > 0 || !accepting_.on() ||
          std::any_of(outgoing_by_id_.begin(), outgoing_by_id_.end(),
                      [](const auto& entry) { return !entry.second->open(); });
 }
@@ -243,7 +239,11 @@ void EpollTransport::Watch(int fd, uint64_t id, uint32_t events) {
 
 void EpollTransport::OnEvent(uint64_t id, MonotonicTime now) {
   if (id == kWakeEvent) return TakePosts(now);
-  if (id < kFirstSocketEvent + sockets_.size()) return Accept(id - kFirstSocketEvent, now);
+  if (accepting_.IsEvent(id)) {
+    const size_t index = accepting_.IndexOf(id);
+    return accepting_.Accept(epoll_.get(), index,
+                             [&](OwnedFd fd) { AddIncoming(std::move(fd), options_.listen[index].secure, now); });
+  }
   if (const auto outgoing = outgoing_by_id_.find(id); outgoing != outgoing_by_id_.end()) {
     return outgoing->second->OnReady(now);
   }
@@ -279,7 +279,7 @@ void EpollTransport::Tick(MonotonicTime now) {
     if (late) --undecided_;
     connection = late ? incoming_.erase(connection) : std::next(connection);
   }
-  SetAccepting(true);
+  accepting_.Set(epoll_.get(), true);
 }
 
 // ---- connections to others -----------------------------------------------------------------------------------------
@@ -349,34 +349,6 @@ void EpollTransport::LookUpLater(uint64_t id, const std::string& host) {
 }
 
 // ---- connections of others -----------------------------------------------------------------------------------------
-
-void EpollTransport::SetAccepting(bool accepting) {
-  if (accepting == accepting_) return;
-  accepting_ = accepting;
-  for (size_t i = 0; i < sockets_.size(); ++i) {
-    if (accepting) {
-      Watch(sockets_[i].get(), kFirstSocketEvent + i, EPOLLIN);
-    } else {
-      epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, sockets_[i].get(), nullptr);
-    }
-  }
-}
-
-void EpollTransport::Accept(size_t socket_index, MonotonicTime now) {
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    OwnedFd fd(accept4(sockets_[socket_index].get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (fd.get() >= 0) {
-      AddIncoming(std::move(fd), options_.listen[socket_index].secure, now);
-      continue;
-    }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return;
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      LOG_EVERY_N(WARNING, 60) << "accepting from peers pauses: " << SystemError(errno);
-      return SetAccepting(false);  // until the next tick
-    }
-    // The connection was broken before it was accepted: go on with the next one.
-  }
-}
 
 void EpollTransport::AddIncoming(OwnedFd fd, bool secure, MonotonicTime now) {
   if (incoming_.size() >= options_.incoming_max || undecided_ >= options_.undecided_max) {

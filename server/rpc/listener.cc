@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "server/rpc/http_connection.h"
+#include "server/runtime/accepting.h"
 #include "server/runtime/mutex.h"
 #include "server/runtime/socket.h"
 
@@ -28,7 +29,6 @@ namespace regent::server {
 namespace {
 
 constexpr std::string_view kHttp2Preface = "PRI";  // its first bytes: no HTTP/1.1 method begins like this
-constexpr int kAcceptsPerTurn = 64;
 constexpr int kEventsPerTurn = 256;
 
 // Answers on their way from the threads of the backend to the listener's. Outlives the listener when a check is late.
@@ -105,9 +105,7 @@ class EpollListener final : public Listener {
   void Run();
   void OnEvent(uint64_t id);
   void Watch(int fd, uint64_t id, uint32_t events);
-  void SetAccepting(bool accepting);
 
-  void Accept(size_t socket_index);
   void AddUndecided(OwnedFd fd, ListenAddress::Serves serves);
   void Decide(uint64_t id);
   void AddHttp(uint64_t id, OwnedFd fd, ListenAddress::Serves serves);
@@ -129,8 +127,7 @@ class EpollListener final : public Listener {
 
   // The thread's, once it runs.
   OwnedFd epoll_, timer_;
-  std::vector<OwnedFd> sockets_;  // by the index of their address
-  bool accepting_ = false;
+  Accepting accepting_{kFirstSocketEvent, "accepting"};
   Ticks now_ = 0;
   uint64_t next_id_ = 0;
   std::map<uint64_t, Undecided> undecided_;  // oldest first
@@ -140,11 +137,9 @@ class EpollListener final : public Listener {
 
 absl::Status EpollListener::Open() {
   for (ListenAddress& address : options_.addresses) {
-    absl::StatusOr<OwnedFd> socket = OpenListenSocket(address);
-    if (!socket.ok()) return socket.status();
-    sockets_.push_back(*std::move(socket));
+    if (absl::Status opened = accepting_.Open(address); !opened.ok()) return opened;
   }
-  next_id_ = kFirstSocketEvent + sockets_.size();
+  next_id_ = accepting_.end();
   epoll_ = OwnedFd(epoll_create1(EPOLL_CLOEXEC));
   timer_ = OwnedFd(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
   if (epoll_.get() < 0 || timer_.get() < 0) return absl::InternalError(std::strerror(errno));
@@ -156,7 +151,7 @@ absl::Status EpollListener::Open() {
 void EpollListener::Start() {
   Watch(answers_->wake_fd(), kWakeEvent, EPOLLIN);
   Watch(timer_.get(), kTickEvent, EPOLLIN);
-  SetAccepting(true);
+  accepting_.Set(epoll_.get(), true);
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), "listener");
 }
@@ -169,10 +164,10 @@ void EpollListener::Stop() {
   }
   undecided_.clear();
   http_.clear();
-  for (size_t i = 0; i < sockets_.size(); ++i) {
+  for (size_t i = 0; i < accepting_.size(); ++i) {
     if (options_.addresses[i].is_unix) unlink(options_.addresses[i].host.c_str());
   }
-  sockets_.clear();
+  accepting_.Close();
 }
 
 void EpollListener::Run() {
@@ -188,7 +183,11 @@ void EpollListener::Run() {
 void EpollListener::OnEvent(uint64_t id) {
   if (id == kWakeEvent) return DeliverAnswers();
   if (id == kTickEvent) return Tick();
-  if (id < kFirstSocketEvent + sockets_.size()) return Accept(id - kFirstSocketEvent);
+  if (accepting_.IsEvent(id)) {
+    const size_t index = accepting_.IndexOf(id);
+    return accepting_.Accept(epoll_.get(), index,
+                             [&](OwnedFd fd) { AddUndecided(std::move(fd), options_.addresses[index].serves); });
+  }
   if (undecided_.count(id) > 0) return Decide(id);
   AdvanceHttp(id);
 }
@@ -198,34 +197,6 @@ void EpollListener::Watch(int fd, uint64_t id, uint32_t events) {
   event.events = events;
   event.data.u64 = id;
   PCHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) << "epoll_ctl of " << fd;
-}
-
-void EpollListener::SetAccepting(bool accepting) {
-  if (accepting == accepting_) return;
-  accepting_ = accepting;
-  for (size_t i = 0; i < sockets_.size(); ++i) {
-    if (accepting) {
-      Watch(sockets_[i].get(), kFirstSocketEvent + i, EPOLLIN);
-    } else {
-      epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, sockets_[i].get(), nullptr);
-    }
-  }
-}
-
-void EpollListener::Accept(size_t socket_index) {
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    OwnedFd fd(accept4(sockets_[socket_index].get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (fd.get() >= 0) {
-      AddUndecided(std::move(fd), options_.addresses[socket_index].serves);
-      continue;
-    }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return;
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-      LOG_EVERY_N(WARNING, 60) << "accepting pauses: " << std::strerror(errno);
-      return SetAccepting(false);  // until the next tick
-    }
-    // The connection was broken before it was accepted: go on with the next one.
-  }
 }
 
 void EpollListener::AddUndecided(OwnedFd fd, ListenAddress::Serves serves) {
@@ -332,7 +303,7 @@ void EpollListener::Tick() {
     if (http->second.expires < now_) CloseHttp(http);
     http = next;
   }
-  SetAccepting(true);
+  accepting_.Set(epoll_.get(), true);
 }
 
 }  // namespace
