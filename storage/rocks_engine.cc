@@ -19,6 +19,7 @@
 #include "rocksdb/utilities/checkpoint.h"
 #include "rocksdb/write_buffer_manager.h"
 #include "storage/keys.h"
+#include "storage/rocks_log.h"
 #include "storage/rocks_manifest.h"
 
 namespace regent::storage {
@@ -336,8 +337,7 @@ rocksdb::Options MakeOptions(const RocksOptions& options) {
   result.avoid_flush_during_shutdown = true;
   result.avoid_unnecessary_blocking_io = true;
   result.max_open_files = 1000;
-  result.keep_log_file_num = 2;
-  result.max_log_file_size = 4 << 20;
+  result.info_log = MakeRocksLog(rocksdb::WARN_LEVEL);
   result.max_manifest_file_size = 16 << 20;
   result.stats_dump_period_sec = 0;
   result.stats_persist_period_sec = 0;
@@ -375,7 +375,8 @@ absl::StatusOr<std::shared_ptr<Engine>> OpenRocksEngine(const std::string& direc
   const std::string parent = slash == std::string::npos ? "." : directory.substr(0, slash + 1);
   rocks.disable_auto_compactions = !HasRoomToCompact(FreeBytesOf(*rocks.env, parent), rocks);
   LOG_IF(WARNING, rocks.disable_auto_compactions) << "the disk is nearly full: the store does not compact";
-  rocksdb::Status status = rocksdb::DB::Open(rocks, directory, &db);
+  rocksdb::Status status = rocks.env->CreateDirIfMissing(directory);  // whose absence Open would report as an error
+  if (status.ok()) status = rocksdb::DB::Open(rocks, directory, &db);
   if (status.IsCorruption() && CutManifest(rocks.env, directory)) status = rocksdb::DB::Open(rocks, directory, &db);
   if (!status.ok()) return absl::DataLossError("the store in " + directory + " cannot be opened: " + status.ToString());
   return std::make_shared<RocksEngine>(std::unique_ptr<rocksdb::DB>(db), generation, options.mutant);

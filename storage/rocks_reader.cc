@@ -9,6 +9,7 @@
 #include "rocksdb/env.h"
 #include "rocksdb/metadata.h"
 #include "rocksdb/sst_file_reader.h"
+#include "storage/rocks_log.h"
 
 namespace regent::storage {
 namespace {
@@ -16,13 +17,6 @@ namespace {
 constexpr size_t kReadAheadBytes = 1 << 20;
 
 std::string_view ToView(const rocksdb::Slice& slice) { return std::string_view(slice.data(), slice.size()); }
-
-// RocksDB writes a log of its own beside the store unless it is given one.
-class NoLog final : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
-};
 
 class Reader final : public RocksReader {
  public:
@@ -89,7 +83,7 @@ std::string FindDamagedTable(const rocksdb::Options& options, const std::string&
 absl::StatusOr<std::unique_ptr<RocksReader>> RocksReader::Open(const std::string& directory) {
   rocksdb::Options options;
   options.paranoid_checks = true;
-  options.info_log = std::make_shared<NoLog>();
+  options.info_log = MakeRocksLog(rocksdb::FATAL_LEVEL);
   options.max_open_files = 100;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, directory, &db);

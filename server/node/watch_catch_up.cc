@@ -68,7 +68,10 @@ bool WatchHub::CatchUpFromRecent(Watcher& watcher) {
   if (mutants_.private_event_copies) {
     for (ReadyEvent& event : events) event.bytes = std::make_shared<const std::string>(*event.bytes);
   }
-  if (!Send(watcher, events, revision_)) return true;
+  const MonotonicTime start = loop_.Now();
+  const bool all = Send(watcher, events, revision_);
+  CountSends(start);
+  if (!all) return true;
   watcher.next = api::Revision{revision_.value + 1};
   BecomeLive(watcher);
   return true;
@@ -162,7 +165,9 @@ void WatchHub::TakeSlice(Watcher& watcher, const Slice& slice) {
     watcher.slice_rows = std::min(options_.slice_rows_max, watcher.slice_rows * 2);
   }
   std::vector<ReadyEvent> events = slice.events;
+  const MonotonicTime start = loop_.Now();
   if (Send(watcher, events, revision_)) watcher.next = slice.next;
+  CountSends(start);
   CatchUp(watcher);
 }
 

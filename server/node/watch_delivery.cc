@@ -30,6 +30,7 @@ void WatchHub::Add(Publication publication) {
 void WatchHub::DeliverPublications() {
   publications_.Take(taken_);
   if (finished_) return taken_.clear();
+  const MonotonicTime start = loop_.Now();
   for (const Publication& publication : taken_) {
     if (publication.batch != nullptr) Deliver(std::make_shared<WatchEvents>(publication.batch));
     if (publication.jump) FallBehind(publication.view->revision());
@@ -42,6 +43,7 @@ void WatchHub::DeliverPublications() {
     if (!watcher->dropping) Flush(*watcher);
   }
   touched_.clear();
+  CountSends(start);
   for (Watcher* watcher : dropped_) {
     watcher->dropping = false;
     watcher->gathered.clear();
@@ -139,11 +141,22 @@ bool WatchHub::Send(Watcher& watcher, std::vector<ReadyEvent>& events, api::Revi
 void WatchHub::SendMessage(Watcher& watcher, std::vector<ReadyEvent>::iterator first,
                            std::vector<ReadyEvent>::iterator last, api::Revision header) {
   watcher.quiet = false;
-  metrics_.debugging_mvcc_events_total.Increment(static_cast<uint64_t>(last - first));
+  ++sent_messages_;
+  sent_events_ += static_cast<uint64_t>(last - first);
   api::WatchMessage message{.watch_id = watcher.id, .revision = header, .fragment = watcher.fragment};
   message.events.reserve(static_cast<size_t>(last - first));
   for (; first != last; ++first) message.events.push_back(std::move(first->bytes));
   watcher.stream->sink->Send(std::move(message));
+}
+
+void WatchHub::CountSends(MonotonicTime start) {
+  const uint64_t messages = std::exchange(sent_messages_, 0);
+  const uint64_t events = std::exchange(sent_events_, 0);
+  if (messages == 0) return;
+  const Duration took = loop_.Now() - start;
+  metrics_.debugging_mvcc_events_total.Increment(events);
+  metrics_.debugging_server_watch_send_loop_watch_stream_duration_seconds.Observe(took / messages, messages);
+  metrics_.debugging_server_watch_send_loop_watch_stream_duration_per_event_seconds.Observe(took / events, messages);
 }
 
 }  // namespace regent::server

@@ -155,7 +155,7 @@ void WatchHub::Create(uint64_t serial, api::WatchCreate request) {
   WantedChanged();
   if (watcher.progress_notify) StartProgressTimer(*stream);
 
-  stream->sink->Send({.watch_id = watcher.id, .revision = revision_, .created = true});
+  SendControl(*stream->sink, {.watch_id = watcher.id, .revision = revision_, .created = true});
   if (watcher.start.value > revision_.value || watcher.start.value == 0) {
     watcher.next = watcher.start.value == 0 ? api::Revision{revision_.value + 1} : watcher.start;
     return BecomeLive(watcher);
@@ -167,8 +167,8 @@ void WatchHub::Create(uint64_t serial, api::WatchCreate request) {
 }
 
 void WatchHub::RejectCreate(WatchStreamState& stream, const std::string& reason) {
-  stream.sink->Send(
-      {.watch_id = -1, .revision = revision_, .created = true, .canceled = true, .cancel_reason = reason});
+  SendControl(*stream.sink,
+              {.watch_id = -1, .revision = revision_, .created = true, .canceled = true, .cancel_reason = reason});
 }
 
 void WatchHub::Cancel(uint64_t serial, int64_t watch_id) {
@@ -177,14 +177,14 @@ void WatchHub::Cancel(uint64_t serial, int64_t watch_id) {
   const auto found = stream->watchers.find(watch_id);
   if (found == stream->watchers.end()) return;
   RemoveWatcher(*found->second);
-  stream->sink->Send({.watch_id = watch_id, .revision = revision_, .canceled = true});
+  SendControl(*stream->sink, {.watch_id = watch_id, .revision = revision_, .canceled = true});
 }
 
 void WatchHub::CancelCompacted(Watcher& watcher) {
   WatchStreamState& stream = *watcher.stream;
   const int64_t id = watcher.id;
   RemoveWatcher(watcher);
-  stream.sink->Send({.watch_id = id, .canceled = true, .compact_revision = view_->compacted()});
+  SendControl(*stream.sink, {.watch_id = id, .canceled = true, .compact_revision = view_->compacted()});
 }
 
 // A catch-up job under way finds nobody by the serial when it comes back.
@@ -201,6 +201,20 @@ void WatchHub::RemoveWatcher(Watcher& watcher) {
   watcher.stream->watchers.erase(watcher.id);
 }
 
+void WatchHub::SendControl(api::WatchSink& sink, api::WatchMessage message) {
+  SendCounted(metrics_.debugging_server_watch_send_loop_control_stream_duration_seconds, sink, std::move(message));
+}
+
+void WatchHub::SendProgress(api::WatchSink& sink, api::WatchMessage message) {
+  SendCounted(metrics_.debugging_server_watch_send_loop_progress_duration_seconds, sink, std::move(message));
+}
+
+void WatchHub::SendCounted(Histogram& durations, api::WatchSink& sink, api::WatchMessage message) {
+  const MonotonicTime start = loop_.Now();
+  sink.Send(std::move(message));
+  durations.Observe(loop_.Now() - start);
+}
+
 // ---- progress ------------------------------------------------------------------------------------------------------
 
 bool WatchHub::MayAnnounceProgress(const Watcher& watcher) const {
@@ -215,7 +229,7 @@ void WatchHub::RequestProgress(uint64_t serial) {
   for (const auto& [id, watcher] : stream->watchers) {
     if (!MayAnnounceProgress(*watcher)) return;
   }
-  stream->sink->Send({.watch_id = -1, .revision = revision_});
+  SendProgress(*stream->sink, {.watch_id = -1, .revision = revision_});
 }
 
 void WatchHub::StartProgressTimer(WatchStreamState& stream) {
@@ -234,7 +248,7 @@ void WatchHub::TickProgress(uint64_t serial) {
     if (!watcher->progress_notify) continue;
     wanted = true;
     if (watcher->quiet && MayAnnounceProgress(*watcher)) {
-      stream->sink->Send({.watch_id = id, .revision = revision_});
+      SendProgress(*stream->sink, {.watch_id = id, .revision = revision_});
     }
     watcher->quiet = true;
   }

@@ -117,6 +117,9 @@ class WatchHub {
   void RemoveWatcher(Watcher& watcher);
   void CancelCompacted(Watcher& watcher);
   bool MayAnnounceProgress(const Watcher& watcher) const;
+  void SendControl(api::WatchSink& sink, api::WatchMessage message);  // created, canceled
+  void SendProgress(api::WatchSink& sink, api::WatchMessage message);
+  void SendCounted(Histogram& durations, api::WatchSink& sink, api::WatchMessage message);
   void StartProgressTimer(WatchStreamState& stream);
   void TickProgress(uint64_t serial);
   void WantedChanged();
@@ -135,6 +138,8 @@ class WatchHub {
   void SendMessage(Watcher& watcher, std::vector<ReadyEvent>::iterator first, std::vector<ReadyEvent>::iterator last,
                    api::Revision header);
   bool Full(WatchStreamState& stream);
+  // Counts the messages of events that were handed over since `start`, each with its share of the time.
+  void CountSends(MonotonicTime start);
 
   // Catching up (watch_catch_up.cc).
   void BecomeLive(Watcher& watcher);
@@ -176,6 +181,8 @@ class WatchHub {
   std::deque<std::pair<SliceRequest, std::shared_ptr<const Slice>>> kept_slices_;  // the newest ones
   size_t kept_bytes_ = 0;
   int jobs_running_ = 0;
+  uint64_t sent_messages_ = 0;     // since the last CountSends
+  uint64_t sent_events_ = 0;       // likewise
   std::vector<Watcher*> touched_;  // during a delivery: with gathered events
   std::vector<Watcher*> dropped_;  // during a delivery: to become behind
   bool wanted_timer_ = false;

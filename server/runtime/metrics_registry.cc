@@ -20,10 +20,10 @@ Histogram::Histogram(std::vector<double> upper_bounds) : upper_bounds_(std::move
   counts_ = std::make_unique<std::atomic<uint64_t>[]>(upper_bounds_.size() + 1);
 }
 
-void Histogram::Observe(double value) {
+void Histogram::Observe(double value, uint64_t times) {
   const auto bound = std::lower_bound(upper_bounds_.begin(), upper_bounds_.end(), value);
-  counts_[static_cast<size_t>(bound - upper_bounds_.begin())].fetch_add(1, std::memory_order_relaxed);
-  sum_.fetch_add(value, std::memory_order_relaxed);
+  counts_[static_cast<size_t>(bound - upper_bounds_.begin())].fetch_add(times, std::memory_order_relaxed);
+  sum_.fetch_add(value * static_cast<double>(times), std::memory_order_relaxed);
 }
 
 std::string FormatMetricValue(double value) {

@@ -60,9 +60,9 @@ class Histogram {
   static constexpr std::string_view kType = "histogram";
   explicit Histogram(Buckets buckets);
   explicit Histogram(std::vector<double> upper_bounds);  // ascending
-  void Observe(double value);
-  void Observe(std::chrono::steady_clock::duration duration) {
-    Observe(std::chrono::duration<double>(duration).count());
+  void Observe(double value, uint64_t times = 1);
+  void Observe(std::chrono::steady_clock::duration duration, uint64_t times = 1) {
+    Observe(std::chrono::duration<double>(duration).count(), times);
   }
 
   const std::vector<double>& upper_bounds() const { return upper_bounds_; }

@@ -152,7 +152,6 @@ class StoreDamage {
     CHECK_EQ(RunApart(root_ / "words", [this] { return MakeStore(root_ / "store", states_), 0; }), 0);
     for (const auto& entry : fs::directory_iterator(root_ / "store")) {
       const std::string name = entry.path().filename();
-      if (name.starts_with("LOG")) continue;  // notes for people
       files_[name] = ReadFile(entry.path());
     }
   }

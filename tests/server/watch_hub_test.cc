@@ -12,6 +12,7 @@
 #include "api/contract/wire.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/server/ticking_loop.h"
 #include "tests/server/watch_hub_fixture.h"
 
 namespace regent::server {
@@ -259,6 +260,55 @@ TEST_F(WatchHubTest, RequestsBeforeTheNodeServesWaitAndThenRunInOrder) {
   Put("a");
   loop->Post([&] { hub->Serve(); });
   EXPECT_THAT(Run(), ElementsAre("0: created @2"));
+}
+
+// The pool would otherwise read history without end beside those who write.
+TEST_F(WatchHubTest, AfterACatchUpReadTheNextOneWaitsAsLongAsItTook) {
+  Start({});
+  const Duration took = std::chrono::milliseconds(30);
+  TickingLoop slow_pool(*pool, took);
+  hub = std::make_unique<WatchHub>(*loop, slow_pool, WatchOptions{.recent_events_max = 0}, 1, metrics, NodeMutants{});
+  for (const char* key : {"a", "b", "c"})
+    store.Apply({{.key = key, .value = "v"}}, [](std::string_view) { return true; });
+  hub->Start(store.view());
+  hub->Serve();
+  Open();
+  std::vector<MonotonicTime> came;
+  for (const char* key : {"a", "b", "c"}) stream->Create({.key = key, .start_revision = {1}});
+  EXPECT_EQ(Run().size(), 4u);  // three creations and the first read
+  for (int events = 1; events < 3; ++events) {
+    scheduler->RunFor(took * 9 / 10);
+    EXPECT_TRUE(Run().empty());
+    scheduler->RunFor(took / 5);
+    EXPECT_EQ(Run().size(), 1u);
+    scheduler->RunFor(Duration::zero());
+  }
+}
+
+TEST_F(WatchHubTest, EachMessageIsCountedWithTheTimeThatSendingItTook) {
+  const auto count = [](const Histogram& histogram) {
+    uint64_t times = 0;
+    for (size_t i = 0; i <= histogram.upper_bounds().size(); ++i) times += histogram.bucket(i);
+    return times;
+  };
+  Start({.recent_events_max = 0});
+  Open();
+  Create({.watch_id = 1, .key = "a"});
+  Create({.watch_id = 2, .key = "a"});
+  Put("a");
+  Publish({{.key = "a", .value = "1"}});
+  Publish({{.key = "a", .value = "2"}});
+  Run();                                                       // both in one message
+  Create({.watch_id = 3, .key = "a", .start_revision = {1}});  // three events from the history
+  stream->RequestProgress();
+  stream->Cancel(1);
+  stream->Cancel(77);
+  Run();
+  EXPECT_EQ(count(metrics.debugging_server_watch_send_loop_control_stream_duration_seconds), 4u);
+  EXPECT_EQ(count(metrics.debugging_server_watch_send_loop_watch_stream_duration_seconds), 5u);
+  EXPECT_EQ(count(metrics.debugging_server_watch_send_loop_watch_stream_duration_per_event_seconds), 5u);
+  EXPECT_EQ(count(metrics.debugging_server_watch_send_loop_progress_duration_seconds), 1u);
+  EXPECT_EQ(metrics.debugging_mvcc_events_total.value(), 9u);
 }
 
 TEST_F(WatchHubTest, ClosingAStreamAndFinishingTheHubBringTheGaugesBackToZero) {

@@ -156,6 +156,15 @@ TEST(RocksEngine, ACheckpointHoldsWhatWasNotFlushedYet) {
   EXPECT_EQ(copy->generation(), 2u);
 }
 
+TEST(RocksEngine, ItWritesNoLogOfItsOwn) {
+  const std::string folder = ::testing::TempDir() + "regent_no_log_test";
+  std::filesystem::remove_all(folder);
+  { const std::shared_ptr<Engine> engine = *OpenRocksEngine(folder, 1, RocksOptions{.memory_bytes = 8 << 20}); }
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    EXPECT_FALSE(file.path().filename().string().starts_with("LOG")) << file.path();
+  }
+}
+
 // A loss of power in the middle of a write to the MANIFEST: its length is there, a part of its bytes is not.
 TEST(RocksEngine, ATornEndOfTheManifestIsNoCorruption) {
   const std::string folder = ::testing::TempDir() + "regent_manifest_test";
