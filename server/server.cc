@@ -130,6 +130,7 @@ TransportOptions MakeTransportOptions(const Settings& settings, const storage::N
     options.listen.push_back(ToPeerUrl(url));
     options.listen.back().address.reuse_port = settings.socket_reuse_port && !url.is_unix();
   }
+  for (const Url& url : settings.initial_advertise_peer_urls) options.advertise.push_back(ToPeerUrl(url));
   return options;
 }
 

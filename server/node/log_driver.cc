@@ -1,5 +1,6 @@
 #include "server/node/log_driver.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "glog/logging.h"
@@ -89,8 +90,11 @@ void LogDriver::FetchNow(const raft::LogFetch& fetch) {
 
 void LogDriver::Release(raft::Index through, uint64_t entries_kept) {
   loop_.Post([this, through, entries_kept] {
-    const uint64_t keep = log_.bytes_on_disk() > options_.log_kept_bytes_max ? 0 : entries_kept;
-    if (!fenced_ && through.value > keep) Check(log_.Release({through.value - keep}));
+    const uint64_t bytes = log_.bytes_on_disk();
+    const uint64_t keep = bytes > options_.log_kept_bytes_max ? 0 : entries_kept;
+    const uint64_t held = bytes > options_.log_held_bytes_max ? kNothingHeld : held_above_.load();
+    const uint64_t release = std::min(through.value - std::min(through.value, keep), held);
+    if (!fenced_ && release > 0) Check(log_.Release({release}));
   });
 }
 

@@ -40,6 +40,8 @@ class LogDriver {
   void Reset(std::optional<raft::HardState> hard_state, raft::Index base, raft::Term base_term, Loop::Task done);
   // What other members may still ask for is kept: the newest `entries_kept`, while the log is not too large.
   void Release(raft::Index through, uint64_t entries_kept);
+  // Entries above this index are not released until it is said otherwise, while the log is not far too large.
+  void Hold(std::optional<raft::Index> above) { held_above_.store(above.has_value() ? above->value : kNothingHeld); }
   // Writes the final mark; `done` runs on the log loop, after everything asked for before.
   void Close(Loop::Task done);
 
@@ -64,7 +66,9 @@ class LogDriver {
   storage::ReserveFile* const reserve_;
   const NodeOptions& options_;
   const Events events_;
+  static constexpr uint64_t kNothingHeld = UINT64_MAX;
   std::atomic<bool> waits_for_space_{false};
+  std::atomic<uint64_t> held_above_{kNothingHeld};
 
   // Of the log loop.
   bool fenced_ = false;

@@ -65,7 +65,8 @@ Node::Node(NodeSeams seams, NodeOptions options, NodeStart start)
                      Announce(MembersNamedIn(entry));
                    },
                .on_membership = [this](MembershipRequest request) { changes_.Add(std::move(request)); },
-               .on_snapshot_wanted = [this](const raft::SnapshotToSend& wanted) { sender_.Want(wanted); },
+               .on_snapshot_wanted =
+                   [this](const raft::SnapshotToSend& wanted) { sender_.Want(wanted, applier_.applied()); },
                .on_install = [this](raft::StepId step, std::optional<raft::HardState> hard_state,
                                     const raft::SnapshotToInstall& snapshot) { Install(step, hard_state, snapshot); },
                .on_tick =
@@ -82,9 +83,9 @@ Node::Node(NodeSeams seams, NodeOptions options, NodeStart start)
                                                  .was_removed = [this](uint64_t id) { return WasRemoved(id); }};
                }),
       sender_(seams_, options_, random_.Next(),
-              [this](raft::NodeId peer, raft::Term term, bool sent, raft::Index index) {
-                driver_.SnapshotReported(peer, term, sent, index);
-              }),
+              {.report = [this](raft::NodeId peer, raft::Term term, bool sent,
+                                raft::Index index) { driver_.SnapshotReported(peer, term, sent, index); },
+               .hold_log = [this](std::optional<raft::Index> above) { log_.Hold(above); }}),
       receiver_(seams_, options_,
                 {.wanted = [this](raft::Index index) { return index.value > driver_.commit(); },
                  .arrived = [this](raft::Message message) { OnSnapshotArrived(std::move(message)); }}) {}

@@ -48,6 +48,7 @@ struct NodeOptions {
 
   uint64_t log_entries_kept = 5'000;                        // for members that are behind, if there are others
   uint64_t log_kept_bytes_max = 1024 << 20;                 // a log that is larger keeps none for them
+  uint64_t log_held_bytes_max = 4096ull << 20;              // a log that is larger waits for no transfer of a snapshot
   Duration log_idle = std::chrono::milliseconds(10);        // then the log's mark is written and its future prepared
   Duration disk_stall_max = std::chrono::seconds(20);       // a write that takes longer ends the process
   Duration flush_check_interval = std::chrono::seconds(5);  // how often the log is released up to the flushed state

@@ -1,5 +1,6 @@
 #include "server/node/snapshot_sender.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "glog/logging.h"
@@ -18,18 +19,20 @@ absl::Status Remove(SnapshotStorage& snapshots, uint64_t number) {
 
 }  // namespace
 
-SnapshotSender::SnapshotSender(const NodeSeams& seams, const NodeOptions& options, uint64_t first_number, Report report)
-    : seams_(seams), options_(options), report_(std::move(report)), last_number_(first_number) {}
+SnapshotSender::SnapshotSender(const NodeSeams& seams, const NodeOptions& options, uint64_t first_number, Events events)
+    : seams_(seams), options_(options), events_(std::move(events)), last_number_(first_number) {}
 
-void SnapshotSender::Want(const raft::SnapshotToSend& wanted) {
+void SnapshotSender::Want(const raft::SnapshotToSend& wanted, raft::Index applied) {
   if (transfers_.contains(wanted.to)) Drop(wanted.to, false);
   const uint64_t number = ++last_number_;
   // Whoever finds no place is reported as not served, at the next tick.
   const bool place = seams_.snapshots != nullptr && transfers_.size() < kTransfersMax;
   transfers_[wanted.to] = {.number = number,
                            .term = wanted.term,
+                           .applied = applied,
                            .deadline = seams_.raft_loop.Now() + (place ? kPatience : Duration::zero())};
   if (!place) return;
+  UpdateHold();
   seams_.apply_loop.Post([this, peer = wanted.to, number] {
     const std::string folder = seams_.snapshots->OutgoingFolder(number);
     absl::StatusOr<Made> made = Made{};
@@ -109,6 +112,17 @@ void SnapshotSender::Tick() {
     if (transfer.deadline <= seams_.raft_loop.Now()) late.push_back(peer);
   }
   for (const raft::NodeId peer : late) Drop(peer, false);
+  const auto over = [this](const auto& entry) { return entry.second.deadline <= seams_.raft_loop.Now(); };
+  if (std::erase_if(lately_, over) > 0) UpdateHold();
+}
+
+void SnapshotSender::UpdateHold() {
+  std::optional<raft::Index> above;
+  for (const auto* transfers : {&transfers_, &lately_}) {
+    for (const auto& [peer, transfer] : *transfers)
+      above = std::min(above.value_or(transfer.applied), transfer.applied);
+  }
+  events_.hold_log(above);
 }
 
 void SnapshotSender::Drop(raft::NodeId peer, bool sent) {
@@ -118,11 +132,18 @@ void SnapshotSender::Drop(raft::NodeId peer, bool sent) {
   if (!transfer.files.empty()) {
     seams_.background.Post([this, number = transfer.number] { (void)Remove(*seams_.snapshots, number); });
   }
-  report_(peer, transfer.term, sent, transfer.facts.index);
+  if (sent) {
+    lately_[peer] = transfer;
+    lately_[peer].deadline = seams_.raft_loop.Now() + kPatience;
+  }
+  UpdateHold();
+  events_.report(peer, transfer.term, sent, transfer.facts.index);
 }
 
 void SnapshotSender::Stop() {
   while (!transfers_.empty()) Drop(transfers_.begin()->first, false);
+  lately_.clear();
+  UpdateHold();
 }
 
 }  // namespace regent::server

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,13 +19,18 @@ namespace regent::server {
 
 class SnapshotSender {
  public:
-  // Core::SnapshotReported and a turn.
-  using Report = std::function<void(raft::NodeId peer, raft::Term term, bool sent, raft::Index index)>;
+  struct Events {
+    // Core::SnapshotReported and a turn.
+    std::function<void(raft::NodeId peer, raft::Term term, bool sent, raft::Index index)> report;
+    // Whoever has a snapshot goes on with the log above it: without these entries the next snapshot would follow.
+    std::function<void(std::optional<raft::Index> above)> hold_log;
+  };
 
   // `first_number`: beyond all that an earlier life of this member has used.
-  SnapshotSender(const NodeSeams& seams, const NodeOptions& options, uint64_t first_number, Report report);
+  SnapshotSender(const NodeSeams& seams, const NodeOptions& options, uint64_t first_number, Events events);
 
-  void Want(const raft::SnapshotToSend& wanted);
+  // `applied`: so far at least the snapshot will reach.
+  void Want(const raft::SnapshotToSend& wanted, raft::Index applied);
   void OnFetch(raft::NodeId from, const SnapshotFetch& fetch);
   void OnEnd(raft::NodeId from, const SnapshotEnd& end);
   void Tick();
@@ -36,6 +42,7 @@ class SnapshotSender {
   struct Transfer {
     uint64_t number = 0;
     raft::Term term;
+    raft::Index applied;  // before it was made
     storage::SnapshotFacts facts;
     std::vector<storage::SnapshotFile> files;  // empty: it is being made
     MonotonicTime deadline;
@@ -49,12 +56,14 @@ class SnapshotSender {
   void OnMade(raft::NodeId peer, uint64_t number, absl::StatusOr<Made> made);
   Transfer* Find(raft::NodeId peer, uint64_t number);
   void Drop(raft::NodeId peer, bool sent);
+  void UpdateHold();
 
   const NodeSeams& seams_;
   const NodeOptions& options_;
-  const Report report_;
+  const Events events_;
   uint64_t last_number_;
   std::map<raft::NodeId, Transfer> transfers_;
+  std::map<raft::NodeId, Transfer> lately_;  // fetched; until their deadline the log above them is held
 };
 
 }  // namespace regent::server

@@ -3,7 +3,9 @@
 // The side that dialled sends a hello. The other one answers with a welcome that names the version both will speak, or
 // with a refusal and closes. Until its hello is accepted a stranger can cost a few kilobytes and a few seconds.
 //
-//   hello     "REGENT PEER\n", version_min u16, version_max u16, lane u8, cluster u64, from u64, to u64   little-endian
+//   hello     "REGENT PEER\n", version_min u16, version_max u16, lane u8, cluster u64, from u64, to u64, urls
+//             little-endian
+//   urls      count u8, of each: flags u8 (1 TLS, 2 unix socket), port u16, length u16, host or path; may be missing
 //   welcome   version u16
 //   refusal   reason u8, text
 //   members   cluster v, the encoded command of a bootstrap with them (storage/command.h)
@@ -21,12 +23,15 @@
 #include "absl/status/statusor.h"
 #include "api/contract/requests.h"
 #include "raft/types.h"
+#include "server/peer/peer_url.h"
 
 namespace regent::server {
 
 inline constexpr uint16_t kPeerVersionMin = 1;
 inline constexpr uint16_t kPeerVersionMax = 1;
 inline constexpr size_t kHelloBytesMax = 4096;  // a frame's, of any answer too
+inline constexpr size_t kHelloUrlsMax = 8;
+inline constexpr size_t kHelloHostBytesMax = 255;
 
 // What a connection is for. Each has its own queue, so that a heartbeat never waits behind a snapshot.
 enum class Lane : uint8_t {
@@ -42,6 +47,9 @@ struct Hello {
   uint64_t cluster_id = 0;
   raft::NodeId from;
   raft::NodeId to;
+  // Where `from` listens: a member that was away while everybody else was replaced could answer nobody without it.
+  // Those beyond the limits above are left out.
+  std::vector<PeerUrl> urls;
   bool operator==(const Hello&) const = default;
 };
 

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,35 +12,25 @@
 #include "raft/message.h"
 #include "server/node/peer_note.h"
 #include "server/peer/hello.h"
+#include "server/peer/peer_url.h"
 #include "server/peer/tls.h"
 #include "server/runtime/loop.h"
-#include "server/runtime/socket.h"
 
 namespace regent::server {
-
-// Where a member listens for others.
-struct PeerUrl {
-  bool secure = false;
-  SocketAddress address;  // the host may be a name: it is looked up at every attempt to connect
-  bool operator==(const PeerUrl& other) const {
-    return secure == other.secure && address.is_unix == other.address.is_unix && address.host == other.address.host &&
-           address.port == other.address.port;
-  }
-};
-
-using PeerUrls = std::map<raft::NodeId, std::vector<PeerUrl>>;
 
 struct TransportOptions {
   uint64_t cluster_id = 0;
   raft::NodeId self;
   std::vector<PeerUrl> listen;
-  std::optional<TlsOptions> tls;  // needed where a URL is secure
-  uint64_t seed = 0;              // spreads the attempts to connect
+  std::vector<PeerUrl> advertise;  // told to those who do not know this member yet, so that they can answer
+  std::optional<TlsOptions> tls;   // needed where a URL is secure
+  uint64_t seed = 0;               // spreads the attempts to connect
 
   size_t frame_bytes_max = 64 << 20;  // of what is received
   size_t queue_bytes_max = 64 << 20;  // waiting to be sent to one peer; more is dropped
   size_t incoming_max = 1024;         // connections from others; further ones are closed at once
   size_t undecided_max = 128;         // of these, without an accepted hello
+  size_t strangers_max = 16;          // of whom nothing is known but what they say themselves, and who are answered
 
   Duration connect_timeout = std::chrono::seconds(1);  // to connect, and then for handshake and welcome
   Duration hello_timeout = std::chrono::seconds(5);    // for the other side to say who it is

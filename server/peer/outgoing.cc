@@ -196,8 +196,11 @@ void Outgoing::Handshake(MonotonicTime now) {
 }
 
 void Outgoing::Greet(MonotonicTime now) {
-  const std::string hello =
-      EncodeHello({.lane = lane_, .cluster_id = options_.cluster_id, .from = options_.self, .to = peer_});
+  const std::string hello = EncodeHello({.lane = lane_,
+                                         .cluster_id = options_.cluster_id,
+                                         .from = options_.self,
+                                         .to = peer_,
+                                         .urls = options_.advertise});
   bool sent = false;
   std::string error;
   {

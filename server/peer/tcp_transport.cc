@@ -84,6 +84,9 @@ class EpollTransport final : public TcpTransport {
   void OnEvent(uint64_t id, MonotonicTime now);
   void TakePosts(MonotonicTime now);
   void AdoptPeers();
+  void DropUnwelcome();
+  void ConnectTo(const PeerUrls& all);
+  PeerUrls EverybodyToReach() const;
   std::shared_ptr<Outgoing> NewOutgoing(Place place, std::vector<PeerUrl> urls, uint64_t id);
   void LookUpLater(uint64_t id, const std::string& host);
   void Tick(MonotonicTime now);
@@ -112,7 +115,9 @@ class EpollTransport final : public TcpTransport {
   std::map<uint64_t, std::shared_ptr<Outgoing>> outgoing_by_id_;
   std::map<uint64_t, std::unique_ptr<Incoming>> incoming_;  // oldest first
   std::map<Place, uint64_t> opened_;                        // the newest open one of each lane
-  std::set<uint64_t> unread_;                               // had more to read than a turn takes
+  PeerUrls members_;                                        // as SetPeers named them
+  PeerUrls strangers_;         // others that are connected to this member, with the URLs that they named
+  std::set<uint64_t> unread_;  // had more to read than a turn takes
   size_t undecided_ = 0;
 };
 
@@ -285,16 +290,43 @@ void EpollTransport::Tick(MonotonicTime now) {
 // ---- connections to others -----------------------------------------------------------------------------------------
 
 void EpollTransport::AdoptPeers() {
-  std::optional<PeerUrls> wanted;
-  std::map<Place, std::shared_ptr<Outgoing>> kept;
   {
     const MutexLock lock(mutex_);
     if (!wanted_.has_value()) return;
-    wanted.swap(wanted_);
+    members_ = *std::exchange(wanted_, std::nullopt);
+  }
+  std::erase_if(strangers_, [&](const auto& stranger) { return members_.contains(stranger.first); });
+  DropUnwelcome();
+  ConnectTo(EverybodyToReach());
+}
+
+// A member that was removed hears it when it connects again.
+void EpollTransport::DropUnwelcome() {
+  std::erase_if(incoming_, [&](const auto& entry) {
+    const auto& [id, incoming] = entry;
+    if (incoming->state() != Incoming::State::kOpen || members_.contains(incoming->from()) || incoming->StillWelcome())
+      return false;
+    const auto opened = opened_.find({incoming->from(), incoming->lane()});
+    if (opened != opened_.end() && opened->second == id) opened_.erase(opened);
+    strangers_.erase(incoming->from());
+    return true;
+  });
+}
+
+PeerUrls EpollTransport::EverybodyToReach() const {
+  PeerUrls all = members_;
+  all.insert(strangers_.begin(), strangers_.end());
+  return all;
+}
+
+void EpollTransport::ConnectTo(const PeerUrls& all) {
+  std::map<Place, std::shared_ptr<Outgoing>> kept;
+  {
+    const MutexLock lock(mutex_);
     kept = outgoing_;
   }
-  std::erase_if(kept, [&](const auto& entry) { return !wanted->contains(entry.first.first); });
-  for (const auto& [peer, urls] : *wanted) {
+  std::erase_if(kept, [&](const auto& entry) { return !all.contains(entry.first.first); });
+  for (const auto& [peer, urls] : all) {
     for (const Lane lane : {Lane::kRaft, Lane::kBulk}) {
       std::shared_ptr<Outgoing>& outgoing = kept[{peer, lane}];
       if (outgoing != nullptr) {
@@ -399,11 +431,18 @@ void EpollTransport::ReadIncoming(uint64_t id) {
   const auto opened = opened_.find(from);
   if (opened == opened_.end() || opened->second != id) return;  // a stranger's, or an older one's
   opened_.erase(opened);
+  if (from.second == Lane::kRaft && strangers_.erase(from.first) > 0) ConnectTo(EverybodyToReach());
   if (after == Incoming::State::kGone && from.second == Lane::kRaft) OnClosed(from.first);
 }
 
 // The newest connection counts: an older one is a remainder of a broken network.
 void EpollTransport::OnOpened(uint64_t id, Place from) {
+  const std::vector<PeerUrl>& urls = incoming_.at(id)->urls();
+  const bool stranger = from.second == Lane::kRaft && !members_.contains(from.first) && !urls.empty();
+  if (stranger && (strangers_.size() < options_.strangers_max || strangers_.contains(from.first))) {
+    strangers_[from.first] = urls;
+    ConnectTo(EverybodyToReach());
+  }
   const auto [opened, is_first] = opened_.emplace(from, id);
   if (is_first) return;
   incoming_.erase(opened->second);

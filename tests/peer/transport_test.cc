@@ -222,6 +222,56 @@ TEST(TransportTest, StrangersAreCutOffAndMembersGoOn) {
   EXPECT_TRUE(Await([&] { return a.heard().size() == 1; }));
 }
 
+// A member that comes back when everybody it knew has been replaced.
+TEST(TransportTest, AStrangerIsAnsweredWhereHeSaysThatHeListensForAsLongAsHeIsConnected) {
+  Member a(1);
+  a.Start();
+  const server::PeerUrl at{.address = {.is_unix = true, .host = ::testing::TempDir() + "regent_stranger.sock"}};
+  Member b(2, [&](server::TransportOptions& options) { options.listen = options.advertise = {at}; });
+  b.Start();
+  b.transport().SetPeers({{a.id(), {a.url()}}});
+  ASSERT_TRUE(Await([&] { return a.Connected(b); }));
+  a.Say(b.id(), 7);
+  EXPECT_TRUE(Await([&] { return b.heard().size() == 1; }));
+  b.transport().SetPeers({});
+  EXPECT_TRUE(Await([&] { return !a.Connected(b); }));
+}
+
+TEST(TransportTest, NoMoreStrangersAreAnsweredThanTheLimitAllows) {
+  Member a(1, [](server::TransportOptions& options) { options.strangers_max = 1; });
+  a.Start();
+  std::vector<std::unique_ptr<Member>> strangers;
+  for (uint64_t id = 2; id < 4; ++id) {
+    const server::PeerUrl at{
+        .address = {.is_unix = true, .host = ::testing::TempDir() + "regent_stranger" + std::to_string(id) + ".sock"}};
+    strangers.push_back(std::make_unique<Member>(
+        id, [&](server::TransportOptions& options) { options.listen = options.advertise = {at}; }));
+    strangers.back()->Start();
+    strangers.back()->transport().SetPeers({{a.id(), {a.url()}}});
+    ASSERT_TRUE(Await([&] { return strangers.back()->Connected(a); }));
+    ASSERT_TRUE(Await([&] { return a.Connected(*strangers[0]); }));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(a.Connected(*strangers[1]));
+}
+
+TEST(TransportTest, WhoIsRemovedWhileHeIsConnectedIsCutOffAndToldWhenHeComesBack) {
+  std::atomic<bool> removed = false;
+  Member a(1), b(2);
+  a.Start([&](const server::Hello&) -> std::optional<server::Refusal> {
+    if (!removed) return std::nullopt;
+    return server::Refusal{server::RefusalReason::kRemoved, "removed"};
+  });
+  b.Start();
+  a.transport().SetPeers({{b.id(), {b.url()}}});
+  b.transport().SetPeers({{a.id(), {a.url()}}});
+  ASSERT_TRUE(Await([&] { return b.Connected(a); }));
+  removed = true;
+  a.transport().SetPeers({});
+  EXPECT_TRUE(Await([&] { return b.refusals() > 0; }));
+  EXPECT_TRUE(a.gone().empty());
+}
+
 TEST(TransportTest, WhoSaysNothingIsCutOffInTime) {
   Member a(1, [](server::TransportOptions& options) { options.hello_timeout = std::chrono::milliseconds(100); });
   a.Start();

@@ -157,6 +157,42 @@ TEST(ClusterSnapshotTest, AFollowerThatTheLogDoesNotReachBackToGetsASnapshotAndI
   EXPECT_EQ(*cluster.Count(away), 52);
 }
 
+// How many snapshots a member needs that fetches them slowly while others write a log that is kept as short as
+// possible.
+int SnapshotsOfASlowMember(uint64_t log_held_bytes_max) {
+  VirtualCluster cluster(3, [&](NodeOptions& options) {
+    options.flush_check_interval = milliseconds(100);
+    options.flush_interval = milliseconds(200);
+    options.log_entries_kept = 10;
+    options.log_held_bytes_max = log_held_bytes_max;
+    options.snapshot_piece_bytes = 16 << 10;
+    options.snapshot_bytes_per_second = 1 << 20;
+    options.raft.memory_tail_bytes_max = 64 << 10;
+  });
+  const uint64_t leader = cluster.AwaitLeader();
+  const uint64_t away = cluster.AnyFollower();
+  const std::string value(20'000, 'v');
+  const auto write = [&](int count, Duration pause) {
+    for (int i = 0; i < count; ++i) {
+      EXPECT_TRUE(cluster.Put(leader, Numbered("key", i % 50), value).ok());
+      cluster.RunFor(pause);
+    }
+  };
+  cluster.network().Isolate(away);
+  write(200, milliseconds(10));
+  cluster.RunFor(seconds(1));
+  cluster.network().Heal();
+  write(800, milliseconds(20));  // a transfer takes four seconds
+  EXPECT_TRUE(
+      cluster.RunUntil([&] { return cluster.store(away).applied() == cluster.store(leader).applied(); }, seconds(60)));
+  return cluster.snapshots_installed(away);
+}
+
+TEST(ClusterSnapshotTest, TheLogIsHeldForAMemberThatFetchesASnapshotUnlessItGrowsFarTooLarge) {
+  EXPECT_EQ(SnapshotsOfASlowMember(1 << 30), 1);
+  EXPECT_GT(SnapshotsOfASlowMember(0), 1);
+}
+
 TEST_F(ClusterTest, WithoutAQuorumReadsThatMayBeOldGoOnAndTheRestFailsInTime) {
   ASSERT_TRUE(cluster_.Put(leader_, "key", "value").ok());
   const uint64_t alone = cluster_.AnyFollower();
