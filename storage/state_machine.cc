@@ -158,16 +158,24 @@ void Machine::ApplyEntry(const raft::Entry& entry, ApplyOutcome& outcome) {
 }
 
 // The configuration counts since it was appended; here it becomes known to clients, with what is said of the members.
-// The command that asked for the change comes with its first entry.
+//
+// The command that asked for the change comes with its first entry, and is carried out and answered with its last one:
+// a member that hears that it is removed, and whoever asked for that, may end it at once, and in between the others may
+// need its vote. {1, 2} to {2}: the joint entry is committed, and 1 is switched off before 2 has the next entry.
 void Machine::ApplyConfiguration(const raft::Entry& entry, ApplyOutcome& outcome) {
   const std::optional<raft::ConfigurationEntry> decoded = raft::DecodeConfigurationEntry(entry.data);
   CHECK(decoded.has_value()) << "entry " << entry.index.value << " holds no configuration";
+  std::string context = decoded->context;
+  if (context.empty() && configuration_.has_value()) {
+    const std::optional<raft::ConfigurationEntry> before = raft::DecodeConfigurationEntry(configuration_->data);
+    if (before->configuration.joint()) context = before->context;
+  }
   configuration_ = entry;
   outcome.members_changed = true;
   mvcc_->batch().Put(kConfigurationRow, EncodeConfigurationRow(entry));
   mvcc_->Digest(static_cast<uint64_t>(DigestKind::kConfiguration), entry.data, entry.index.value);
-  if (decoded->context.empty()) return;
-  const absl::StatusOr<Command> command = DecodeCommand(decoded->context);
+  if (context.empty() || decoded->configuration.joint()) return;
+  const absl::StatusOr<Command> command = DecodeCommand(context);
   CHECK(command.ok()) << "entry " << entry.index.value << ": " << command.status();
   Result result = std::visit([&](const auto& request) { return Execute(request, outcome); }, command->body);
   outcome.answers.push_back({.request = command->request, .result = std::move(result), .kind = command->body.index()});

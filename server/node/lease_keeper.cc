@@ -40,6 +40,7 @@ void LeaseKeeper::Lead(raft::Term term) {
   const MonotonicTime now = loop_.Now();
   for (auto& [id, lease] : leases_) {
     lease.expired = false;
+    if (options_.mutants.keep_deadlines_when_leading) continue;
     SetDeadline(id, lease, now + TimeToLive(lease.ttl) + options_.election_timeout);
   }
   StartTimer();

@@ -6,6 +6,7 @@
 
 #include "api/contract/errors.h"
 #include "glog/logging.h"
+#include "raft/configuration.h"
 #include "server/node/node.h"
 
 namespace regent::server {
@@ -48,9 +49,13 @@ void Node::TellMembers() {
     return std::any_of(all.begin(), all.end(), [&](const api::Member& other) { return other.id == one.id; });
   };
   const raft::Index applied = applier_.applied();
-  std::erase_if(announced_, [&](const NamedMember& named) { return named.index <= applied; });
+  std::erase_if(announced_, [&](const NamedMember& named) {
+    const bool dropped = named.index <= applied && !raft::IsMember(driver_.configuration(), {named.member.id});
+    return knows(named.member) || WasRemoved(named.member.id) || dropped;
+  });
   for (const NamedMember& named : announced_) {
-    if (!knows(named.member) && !WasRemoved(named.member.id)) all.push_back(named.member);
+    const auto same = [&](const api::Member& other) { return other.id == named.member.id; };
+    if (std::none_of(all.begin(), all.end(), same)) all.push_back(named.member);
   }
   if (options_.on_members) options_.on_members(all);
   DecideLocal();

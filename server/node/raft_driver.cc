@@ -46,7 +46,7 @@ RaftDriver::RaftDriver(const NodeSeams& seams, const NodeOptions& options, raft:
       events_(std::move(events)),
       random_(seams.seed ^ 0x676f6e65),
       intake_(options.proposals_waiting_max),
-      core_(std::move(start), CoreOptionsOf(options)),
+      core_(std::move(start), CoreOptionsOf(options), options.mutants.core),
       handed_(core_.applied()) {
   Publish();
 }
@@ -143,6 +143,7 @@ void RaftDriver::SendForwards() {
       bytes += requests[next].command.size();
       writes.commands.push_back(std::move(requests[next].command));
     }
+    if (options_.mutants.forward_twice) transport_.Tell(leader, writes);
     const bool sent = transport_.Tell(leader, std::move(writes));
     for (size_t i = first; i < next; ++i) {
       if (sent) {

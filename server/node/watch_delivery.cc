@@ -58,7 +58,9 @@ void WatchHub::DeliverPublications() {
 void WatchHub::FallBehind(api::Revision revision) {
   if (revision <= revision_) return;
   const api::Revision next{revision_.value + 1};
-  matcher_.ForEach([&](Watcher& watcher) { Drop(watcher, std::max(next, watcher.next)); });
+  if (!mutants_.snapshot_skips_events) {
+    matcher_.ForEach([&](Watcher& watcher) { Drop(watcher, std::max(next, watcher.next)); });
+  }
   recent_.Clear();
   revision_ = revision;
 }

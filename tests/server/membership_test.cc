@@ -9,6 +9,7 @@
 namespace regent::server {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 using ::testing::ElementsAre;
 
@@ -84,6 +85,23 @@ TEST_F(MembershipTest, TheLeaderIsRemovedThroughItselfAndAnotherTakesOver) {
   const uint64_t next = cluster_.leader();
   EXPECT_TRUE(cluster_.Put(next, "key", "value").ok());
   EXPECT_EQ(Voters(next).size(), 2u);
+}
+
+// Two members of which the leader is removed and switched off as soon as that is answered: the other one must have what
+// it needs to go on alone.
+TEST(MembershipOfTwoTest, WhoIsRemovedMayBeSwitchedOffWhenThatIsAnswered) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    VirtualCluster cluster(2, nullptr, seed);
+    const uint64_t leader = cluster.AwaitLeader();
+    const uint64_t other = cluster.AnyFollower();
+    cluster.RunFor(seconds(6));
+    cluster.network().SetWeather({.delay_min = milliseconds(20), .delay_max = milliseconds(40)});
+    ASSERT_TRUE(cluster.Propose(leader, api::MemberRemoveRequest{.id = leader}).ok());
+    cluster.network().Isolate(leader);  // what is on its way is lost
+    cluster.Crash(leader);
+    EXPECT_TRUE(cluster.RunUntil([&] { return cluster.leader() == other; })) << "seed " << seed;
+    EXPECT_TRUE(cluster.Put(other, "key", "value").ok()) << "seed " << seed;
+  }
 }
 
 TEST_F(MembershipTest, ChangesThatComeTogetherAreCarriedOutOneAfterTheOther) {

@@ -1,5 +1,7 @@
 // sim_cluster --seeds N --ops N --seed S      N seeds from S on: clusters of 1, 3, 5 and 7 under faults
+// sim_cluster --trace N ...                   of a seed that fails: the last N messages and faults, as a sequence
 // sim_cluster --mutant NAME ...               the same with a planted bug: it fails
+// sim_cluster --canaries                      every planted bug, each of which some seed must find
 //
 // The last line is "sim: N passed, N failed". A failure prints the command that replays it.
 #include <cstdio>
@@ -7,11 +9,14 @@
 #include <string>
 
 #include "glog/logging.h"
+#include "tests/sim/canaries.h"
 #include "tests/sim/cluster_run.h"
 #include "tests/sim/seeds.h"
 
 namespace regent::sim {
 namespace {
+
+constexpr uint64_t kCanarySeeds = 60;
 
 CounterFields Fields(ClusterCounters& c) {
   return {{"operations", &c.work.operations},
@@ -44,7 +49,16 @@ CounterFields Fields(ClusterCounters& c) {
           {"pauses", &c.pauses},
           {"partitions", &c.partitions},
           {"one-way-cuts", &c.one_way_cuts},
+          {"paused-and-cut-off", &c.paused_and_cut_off},
           {"storms", &c.storms},
+          {"messages-checked", &c.messages_checked},
+          {"refused", &c.network.refused},
+          {"members-added", &c.membership.adds},
+          {"promotions", &c.membership.promotions},
+          {"promotions-refused", &c.membership.promotions_refused},
+          {"members-removed", &c.membership.removals},
+          {"changes-failed", &c.membership.changes_failed},
+          {"disks-lost", &c.membership.disks_lost},
           {"false-alarms", &c.false_alarms},
           {"leader-moves", &c.leader_moves},
           {"terms", &c.terms},
@@ -57,6 +71,8 @@ int Main(int argc, char** argv) {
   FLAGS_logtostderr = true;
   FLAGS_minloglevel = google::FATAL;  // that disks break and members are gone is no news here
   uint64_t seeds = 100, operations = 3000, seed = 1;
+  size_t trace_lines = 0;
+  bool canaries = false;
   Mutants mutants;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
@@ -67,17 +83,36 @@ int Main(int argc, char** argv) {
       operations = number();
     } else if (argument == "--seed") {
       seed = number();
+    } else if (argument == "--trace") {
+      trace_lines = number();
+    } else if (argument == "--canaries") {
+      canaries = true;
     } else if (argument == "--verbose") {
       FLAGS_minloglevel = google::INFO;
     } else if (argument == "--mutant" && i + 1 < argc && Plant(argv[i + 1], &mutants)) {
       ++i;
     } else {
-      std::fprintf(stderr, "usage: sim_cluster [--seeds N] [--ops N] [--seed S] [--mutant NAME] [--verbose]\n");
+      std::fprintf(
+          stderr,
+          "usage: sim_cluster [--seeds N] [--ops N] [--seed S] [--trace N] [--mutant NAME] [--verbose] [--canaries]\n");
       return EXIT_FAILURE;
     }
   }
+  if (canaries) {
+    return RunCanaries(ClusterMutantNames(), seed, kCanarySeeds, [&](const Mutants& planted, uint64_t one) {
+      return RunCluster({.seed = one, .operations = operations, .mutants = planted}).broken;
+    });
+  }
   const SeedRuns<ClusterResult> runs{
-      .run = [&](uint64_t one) { return RunCluster({.seed = one, .operations = operations, .mutants = mutants}); },
+      .run =
+          [&](uint64_t one) {
+            ClusterResult result =
+                RunCluster({.seed = one, .operations = operations, .trace_lines = trace_lines, .mutants = mutants});
+            if (!result.broken.empty()) {
+              for (const std::string& line : result.trace) std::printf("%s\n", line.c_str());
+            }
+            return result;
+          },
       .fields = Fields,
       .vacuous =
           [](const ClusterCounters& counters) {

@@ -52,6 +52,7 @@ class Machine {
   void Pause(Duration duration);
 
   server::Node* node() { return node_.get(); }
+  raft::Index durable() const { return log_ == nullptr ? raft::Index{} : log_->last_index(); }  // in the log on disk
   const storage::StateMachine& state_machine() const { return *state_machine_; }
   int snapshots_installed() const { return snapshots_installed_ + (snapshots_ ? snapshots_->installed() : 0); }
   server::Metrics& metrics() { return metrics_; }

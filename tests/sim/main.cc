@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "glog/logging.h"
+#include "tests/sim/canaries.h"
 #include "tests/sim/run.h"
 #include "tests/sim/seeds.h"
 
@@ -82,43 +83,6 @@ int RunSeeds(uint64_t first, uint64_t seeds, uint64_t operations, const Mutants&
   return runs.Run(first, seeds);
 }
 
-// In a process of its own: a planted bug may end it, which counts as found.
-bool Finds(std::string_view canary, uint64_t seed, uint64_t operations) {
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  CHECK_GE(child, 0);
-  if (child == 0) {
-    RunOptions options{.seed = seed, .operations = operations, .mutants = {}};
-    CHECK(Plant(canary, &options.mutants)) << canary;
-    const RunResult result = Run(options);
-    if (!result.broken.empty()) {
-      std::printf("%.*s: seed %llu: %s\n", static_cast<int>(canary.size()), canary.data(),
-                  static_cast<unsigned long long>(seed), result.broken.c_str());
-    }
-    std::fflush(nullptr);
-    _exit(result.broken.empty() ? 0 : 1);
-  }
-  int status = 0;
-  CHECK_EQ(waitpid(child, &status, 0), child);
-  return status != 0;
-}
-
-int RunCanaries(uint64_t first, uint64_t operations) {
-  int found = 0, missed = 0;
-  for (const std::string_view canary : MutantNames()) {
-    bool caught = false;
-    for (uint64_t seed = first; seed < first + kCanarySeeds && !caught; ++seed)
-      caught = Finds(canary, seed, operations);
-    if (!caught) {
-      std::printf("%.*s: NOT FOUND in %llu seeds\n", static_cast<int>(canary.size()), canary.data(),
-                  static_cast<unsigned long long>(kCanarySeeds));
-    }
-    ++(caught ? found : missed);
-  }
-  std::printf("sim canaries: %d passed, %d failed\n", found, missed);
-  return missed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
 int Main(int argc, char** argv) {
   FLAGS_logtostderr = true;
   FLAGS_minloglevel = google::FATAL;  // that the disk broke is no news here
@@ -143,7 +107,10 @@ int Main(int argc, char** argv) {
       return EXIT_FAILURE;
     }
   }
-  return canaries ? RunCanaries(seed, operations) : RunSeeds(seed, seeds, operations, mutants);
+  if (!canaries) return RunSeeds(seed, seeds, operations, mutants);
+  return RunCanaries(MutantNames(), seed, kCanarySeeds, [&](const Mutants& planted, uint64_t one) {
+    return Run({.seed = one, .operations = operations, .mutants = planted}).broken;
+  });
 }
 
 }  // namespace

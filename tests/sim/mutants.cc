@@ -28,6 +28,37 @@ constexpr NodeMutantName kNodeMutants[] = {
     {"renew_ended_lease", &NodeMutants::renew_ended_lease},
 };
 
+constexpr NodeMutantName kNodeMutantsOfClusters[] = {
+    {"forward_twice", &NodeMutants::forward_twice},
+    {"keep_deadlines_when_leading", &NodeMutants::keep_deadlines_when_leading},
+    {"snapshot_skips_events", &NodeMutants::snapshot_skips_events},
+};
+
+struct CoreMutantName {
+  std::string_view name;
+  bool raft::CoreMutants::*mutant;
+};
+
+constexpr CoreMutantName kCoreMutants[] = {
+    {"commit_earlier_terms_by_count", &raft::CoreMutants::commit_earlier_terms_by_count},
+    {"read_before_own_term_commit", &raft::CoreMutants::read_before_own_term_commit},
+    {"read_without_quorum", &raft::CoreMutants::read_without_quorum},
+    {"acknowledge_before_persist", &raft::CoreMutants::acknowledge_before_persist},
+    {"vote_twice", &raft::CoreMutants::vote_twice},
+    {"vote_for_shorter_log", &raft::CoreMutants::vote_for_shorter_log},
+    {"count_own_unpersisted_entries", &raft::CoreMutants::count_own_unpersisted_entries},
+    {"persisted_without_term_check", &raft::CoreMutants::persisted_without_term_check},
+    {"append_without_log_matching", &raft::CoreMutants::append_without_log_matching},
+    {"truncate_on_every_append", &raft::CoreMutants::truncate_on_every_append},
+    {"change_without_joint", &raft::CoreMutants::change_without_joint},
+    {"change_while_pending", &raft::CoreMutants::change_while_pending},
+    {"change_before_own_term_commit", &raft::CoreMutants::change_before_own_term_commit},
+    {"joint_needs_incoming_only", &raft::CoreMutants::joint_needs_incoming_only},
+    {"keep_truncated_configuration", &raft::CoreMutants::keep_truncated_configuration},
+    {"snapshot_keeps_configuration", &raft::CoreMutants::snapshot_keeps_configuration},
+    {"snapshot_keeps_log", &raft::CoreMutants::snapshot_keeps_log},
+};
+
 struct StoreMutantName {
   std::string_view name;
   bool StoreMutants::*mutant;
@@ -167,7 +198,23 @@ const std::vector<std::string_view>& MutantNames() {
   return names;
 }
 
+const std::vector<std::string_view>& ClusterMutantNames() {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
+    for (const NodeMutantName& mutant : kNodeMutantsOfClusters) all.push_back(mutant.name);
+    for (const CoreMutantName& mutant : kCoreMutants) all.push_back(mutant.name);
+    return all;
+  }();
+  return names;
+}
+
 bool Plant(std::string_view name, Mutants* mutants) {
+  for (const NodeMutantName& mutant : kNodeMutantsOfClusters) {
+    if (mutant.name == name) return mutants->node.*mutant.mutant = true;
+  }
+  for (const CoreMutantName& mutant : kCoreMutants) {
+    if (mutant.name == name) return mutants->node.core.*mutant.mutant = true;
+  }
   for (const NodeMutantName& mutant : kNodeMutants) {
     if (mutant.name == name) return mutants->node.*mutant.mutant = true;
   }

@@ -14,6 +14,7 @@ class Network::Link final : public server::Transport {
   void Send(std::vector<raft::Message> messages) override {
     for (raft::Message& message : messages) {
       const uint64_t to = message.to.value;
+      if (network_.observer_) network_.observer_(message);
       network_.Carry(from_, to, Kind::kMessage,
                      [message = std::move(message)](server::Node& node) { node.Step(message); });
     }
@@ -104,6 +105,11 @@ void Network::Carry(uint64_t from, uint64_t to, Kind kind, std::function<void(se
   for (; copies > 0; --copies) {
     loop_->PostAfter(Delay(), [this, from, to, arrive] {
       if (!IsUp(to) || IsCut(from, to)) return;
+      if (places_.at(to).node->WasRemoved(from)) {
+        ++counters_.refused;
+        if (refused_) refused_(from);
+        return;
+      }
       ++counters_.delivered;
       arrive(*places_.at(to).node);
     });

@@ -16,7 +16,7 @@
 namespace regent::sim {
 
 struct NetworkCounters {
-  uint64_t sent = 0, delivered = 0, lost = 0, repeated = 0, cut_off = 0, false_alarms = 0;
+  uint64_t sent = 0, delivered = 0, lost = 0, repeated = 0, cut_off = 0, false_alarms = 0, refused = 0;
 };
 
 class Network {
@@ -32,6 +32,10 @@ class Network {
   ~Network();
 
   server::Transport& TransportOf(uint64_t id);
+  // Sees every message when it is sent, whatever becomes of it.
+  void Observe(std::function<void(const raft::Message&)> observer) { observer_ = std::move(observer); }
+  // A member that others know as removed is not listened to, and hears so.
+  void OnRefused(std::function<void(uint64_t id)> refused) { refused_ = std::move(refused); }
 
   // The member's process runs.
   void Connect(uint64_t id, server::Node& node);
@@ -70,6 +74,8 @@ class Network {
   std::map<uint64_t, Place> places_;
   std::set<std::pair<uint64_t, uint64_t>> cut_;
   NetworkCounters counters_;
+  std::function<void(const raft::Message&)> observer_;
+  std::function<void(uint64_t id)> refused_;
 };
 
 }  // namespace regent::sim

@@ -41,6 +41,10 @@ class Truth {
   // Before the node applies `turn`. An entry seen before must be the same; new ones go to the replay.
   void OnApply(std::span<const raft::Entry> turn, MonotonicTime now);
   // After the node has applied: its digest and revision are those of the replay at that index.
+  // Another entry was applied in its place.
+  bool Contradicts(const raft::Entry& entry) const {
+    return entry.index.value <= entries_.size() && !(entries_[entry.index.value - 1] == entry);
+  }
   void OnApplied(raft::Index index, uint64_t digest, api::Revision revision);
 
   api::Revision revision() const { return {revision_}; }

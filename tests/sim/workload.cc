@@ -52,7 +52,7 @@ void Workload::Next(uint64_t epoch) {
       static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(options_.thought_max).count());
   const auto thought = random_() % 100 == 0 ? 300ms : std::chrono::milliseconds(random_() % most);
   loop_.PostAfter(thought, [this, epoch] {
-    if (epoch == epoch_ && begun_ < options_.operations) Begin();
+    if (epoch == epoch_ && wants_more()) Begin();
   });
 }
 

@@ -23,6 +23,14 @@ raft::Entry Configuration(uint64_t index, raft::Configuration configuration, api
                      .data = raft::Encode(raft::ConfigurationEntry{std::move(configuration), context})};
 }
 
+// Of a change whose request came with the entry before.
+raft::Entry Last(uint64_t index, raft::Configuration configuration) {
+  return raft::Entry{.index = {index},
+                     .term = {1},
+                     .type = raft::EntryType::kConfiguration,
+                     .data = raft::Encode(raft::ConfigurationEntry{std::move(configuration), ""})};
+}
+
 api::Member Named(uint64_t id, const std::string& name) {
   return {.id = id, .name = name, .peer_urls = {"http://" + name + ":2380"}};
 }
@@ -41,6 +49,14 @@ TEST(StoreMembers, FollowTheLogAndSurviveARestart) {
                      api::MemberAddRequest{.id = 3, .peer_urls = {"http://c:2380"}, .is_learner = true}),
        Configuration(3, {.voters = {{1}}, .outgoing_voters = {{1}, {2}}, .learners = {{3}}},
                      api::MemberRemoveRequest{.id = 2})});
+  // Between the two halves of the change nothing is told or answered, over a restart too.
+  EXPECT_THAT(Ids(store.machine().Members()), ElementsAre(1, 2, 3));
+  ASSERT_TRUE(store.machine().Flush().ok());
+  store.Crash();
+  EXPECT_TRUE(store.machine().RemovedMembers().empty());
+  const ApplyOutcome last = store.ApplyTurn({Last(4, {.voters = {{1}}, .outgoing_voters = {}, .learners = {{3}}})});
+  ASSERT_EQ(last.answers.size(), 1u);
+  EXPECT_EQ(last.answers[0].request.sequence, 3u);
   const auto check = [&store] {
     const std::vector<api::Member> members = store.machine().Members();
     EXPECT_THAT(Ids(members), ElementsAre(1, 3));
