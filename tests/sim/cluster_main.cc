@@ -1,9 +1,11 @@
 // sim_cluster --seeds N --ops N --seed S      N seeds from S on: clusters of 1, 3, 5 and 7 under faults
+// sim_cluster --jobs N ...                    shared by N processes
 // sim_cluster --trace N ...                   of a seed that fails: the last N messages and faults, as a sequence
 // sim_cluster --mutant NAME ...               the same with a planted bug: it fails
 // sim_cluster --canaries                      every planted bug, each of which some seed must find
 //
 // The last line is "sim: N passed, N failed". A failure prints the command that replays it.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -70,7 +72,7 @@ CounterFields Fields(ClusterCounters& c) {
 int Main(int argc, char** argv) {
   FLAGS_logtostderr = true;
   FLAGS_minloglevel = google::FATAL;  // that disks break and members are gone is no news here
-  uint64_t seeds = 100, operations = 3000, seed = 1;
+  uint64_t seeds = 100, operations = 3000, seed = 1, jobs = 1;
   size_t trace_lines = 0;
   bool canaries = false;
   Mutants mutants;
@@ -83,6 +85,8 @@ int Main(int argc, char** argv) {
       operations = number();
     } else if (argument == "--seed") {
       seed = number();
+    } else if (argument == "--jobs") {
+      jobs = std::max<uint64_t>(1, number());
     } else if (argument == "--trace") {
       trace_lines = number();
     } else if (argument == "--canaries") {
@@ -92,9 +96,9 @@ int Main(int argc, char** argv) {
     } else if (argument == "--mutant" && i + 1 < argc && Plant(argv[i + 1], &mutants)) {
       ++i;
     } else {
-      std::fprintf(
-          stderr,
-          "usage: sim_cluster [--seeds N] [--ops N] [--seed S] [--trace N] [--mutant NAME] [--verbose] [--canaries]\n");
+      std::fprintf(stderr,
+                   "usage: sim_cluster [--seeds N] [--ops N] [--seed S] [--jobs N] [--trace N] [--mutant NAME] "
+                   "[--verbose] [--canaries]\n");
       return EXIT_FAILURE;
     }
   }
@@ -121,7 +125,7 @@ int Main(int argc, char** argv) {
           },
       .replay = "sim_cluster --ops " + std::to_string(operations),
       .twice_one_in = 100};
-  return runs.Run(seed, seeds);
+  return runs.Run(seed, seeds, jobs);
 }
 
 }  // namespace
