@@ -1,7 +1,6 @@
 """Members killed, stopped and restarted in every way that three should survive, under load."""
 import os
 import signal
-import statistics
 import time
 
 from load import Load
@@ -17,24 +16,6 @@ def through_each(cluster, options):
             if keys is None or len(keys) != number + 1:
                 raise Failed(f"what was written through {writer.name} is not seen at once through {reader.name}: {keys}")
     return ""
-
-
-def kill_leader(cluster, options):
-    gaps = []
-    with Load(cluster) as load:
-        time.sleep(1)
-        for _ in range(options.kills):
-            victim = cluster.leader()
-            moment = time.monotonic()
-            victim.end("SIGKILL")
-            load.await_write_after(moment + 0.02)
-            time.sleep(1.5)
-            gaps.append(load.gap_around(moment))
-            victim.start()
-            cluster.await_serving([victim])
-            time.sleep(1)
-    gaps.sort()
-    return f"{options.kills} kills, writes paused {statistics.median(gaps) * 1000:.0f} ms (median), {gaps[-1] * 1000:.0f} ms (longest), {load}"
 
 
 def kill_follower(cluster, options):

@@ -103,9 +103,9 @@ class Load:
             time.sleep(0.002)
         raise Failed(f"no write was acknowledged within {patience} s")
 
-    def gap_around(self, moment):
-        """The longest time without an acknowledged write that holds or follows `moment`."""
+    def gap_around(self, moment, seconds=15):
+        """The longest time without an acknowledged write that holds `moment` or begins in the `seconds` after it."""
         with self.lock:
             times = sorted(self.times)
-        gaps = [(later - earlier) for earlier, later in zip(times, times[1:]) if later > moment and earlier < moment + 15]
+        gaps = [(later - earlier) for earlier, later in zip(times, times[1:]) if later > moment and earlier < moment + seconds]
         return max(gaps) if gaps else 0

@@ -17,6 +17,12 @@ class Failed(Exception):
     """A scenario did not hold; the text says what was expected."""
 
 
+def binary_of(server):
+    if server == "etcd":
+        return os.path.join(ROOT, "out/tools/etcd")
+    return os.environ.get("SERVER") or os.path.join(ROOT, "build/release/server/regent")
+
+
 def free_ports(count):
     """Free at this moment; below those that the kernel gives to clients."""
     ports, candidate = [], 21000 + os.getpid() % 4000

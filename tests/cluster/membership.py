@@ -112,10 +112,10 @@ def kubeadm_sequence(cluster, options):
             rest = [member for member in cluster.members if member is not leaver]
             identifier = id_of(rest, leaver.name)
             settled(lambda: etcdctl(rest, "member", "remove", identifier))
-            expect_error("etcdserver: member not found", rest, "member", "remove", identifier)
             cluster.members.remove(leaver)
             leaver.end("SIGTERM")
             cluster.await_serving()
+            expect_error("etcdserver: member not found", rest, "member", "remove", identifier)
             etcdctl(rest, "endpoint", "health")
         load.await_write_after(time.monotonic())
     return f"{refusals} promotions refused until in sync; {load}"
