@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+from canaries import must_fail
 from load import Load
 from members import ROOT, Failed, free_ports_for
 
@@ -143,14 +144,18 @@ def kube_apiserver(cluster, options):
         member.start()
         cluster.await_serving([member])
 
-    with ApiServer(cluster) as server, Load(cluster) as load, Objects(server) as objects:
-        time.sleep(1)
-        for _ in range(3 if options.tier == "full" else 1):
-            interrupted(cluster.leader(), "SIGKILL")
-            interrupted(cluster.followers()[0], "SIGKILL")
-        for member in cluster.members:
-            interrupted(member, "SIGTERM")
-    return f"ready again after {', '.join(f'{seconds:.2f}' for seconds in ready)} s, objects created after {max(created):.2f} s at most; {len(objects.acknowledged)} objects kept; {load}"
+    with ApiServer(cluster) as server:
+        with Load(cluster) as load, Objects(server) as objects:
+            time.sleep(1)
+            for _ in range(3 if options.tier == "full" else 1):
+                interrupted(cluster.leader(), "SIGKILL")
+                interrupted(cluster.followers()[0], "SIGKILL")
+            for member in cluster.members:
+                interrupted(member, "SIGTERM")
+        kept = len(objects.acknowledged)
+        objects.acknowledged.add("never-created")
+        must_fail(objects.check, "acknowledged objects are not listed")
+    return f"ready again after {', '.join(f'{seconds:.2f}' for seconds in ready)} s, objects created after {max(created):.2f} s at most; {kept} objects kept; {load}"
 
 
 def kube_apiserver_over_tls(cluster, options):

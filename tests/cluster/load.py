@@ -71,6 +71,8 @@ class Load:
             self.check()
 
     def check(self):
+        if not self.acknowledged or not self.history:
+            raise Failed(f"no client was served: {sorted(self.errors)[:3]}")
         for member in self.cluster.members:
             if not member.running():
                 continue
