@@ -48,8 +48,9 @@ RECEIVE = """
 import socket
 with socket.socket(type=socket.SOCK_DGRAM) as here:
     here.bind(("0.0.0.0", 9))
-    here.settimeout(0.4)
     print("bound", flush=True)
+    input()  # until something was sent
+    here.settimeout(0.2)
     try:
         print(here.recv(9).decode())
     except TimeoutError:
@@ -59,11 +60,11 @@ with socket.socket(type=socket.SOCK_DGRAM) as here:
 
 def reaches(cables, sender, receiver):
     inside = ["ip", "netns", "exec"]
-    with subprocess.Popen([*inside, receiver, sys.executable, "-c", RECEIVE], stdout=subprocess.PIPE, text=True) as waiting:
+    with subprocess.Popen([*inside, receiver, sys.executable, "-c", RECEIVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as waiting:
         waiting.stdout.readline()
         send = f"import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'hello', ('{cables.address(receiver)}', 9))"
         subprocess.run([*inside, sender, sys.executable, "-c", send], check=True)
-        return waiting.stdout.read().strip() == "hello"
+        return waiting.communicate("sent\n")[0].strip() == "hello"
 
 
 def cables_check(options):
