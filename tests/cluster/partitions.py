@@ -1,4 +1,5 @@
 """Cables that are cut, in both directions or in one, and a disk that is full, under load."""
+import concurrent.futures
 import contextlib
 import os
 import subprocess
@@ -46,9 +47,12 @@ def partitioned(cluster, directions):
             raise Failed(f"{new.name} leads only {elected:.1f} s after the partition")
         if new.client().put("partition", "seen by the majority") is None:
             raise Failed("the new leader takes no write")
-        client = old.client(timeout=20)
-        said = [expect_refused(client, lambda: client.get("partition"), "a range through the old leader"),
-                expect_refused(client, lambda: client.put("partition", "lost"), "a put through the old leader")]
+        reader, writer = old.client(timeout=20), old.client(timeout=20)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            refusals = [pool.submit(expect_refused, reader, lambda: reader.get("partition"), "a range through the old leader"),
+                        pool.submit(expect_refused, writer, lambda: writer.put("partition", "lost"), "a put through the old leader")]
+        said = [refusal.result() for refusal in refusals]
+        time.sleep(3)  # the load goes on to ask the old leader
         network.heal()
         cluster.await_serving([old], patience=15)
         gap = load.gap_around(moment)
@@ -70,16 +74,15 @@ def leader_that_cannot_receive(cluster, options):
     return partitioned(cluster, {"to"})
 
 
-def follower_cut_off(cluster, options):
-    """It comes back without deposing the leader: whoever is alone does not raise the term."""
+def without_a_follower(cluster, others):
+    """It comes back without deposing the leader: who cannot win does not raise the term."""
     with Load(cluster) as load:
         time.sleep(1)
         leader = cluster.leader()
         before = leader.client().status()
         follower = cluster.followers()[0]
-        for other in cluster.members:
-            if other is not follower:
-                cluster.network.separate(follower.name, other.name)
+        for other in others(leader, follower):
+            cluster.network.separate(follower.name, other.name)
         time.sleep(5)
         client = follower.client(timeout=20)
         said = expect_refused(client, lambda: client.get("register/0"), "a range through the follower")
@@ -92,6 +95,15 @@ def follower_cut_off(cluster, options):
     if after is None or (after["leader"], after["raftTerm"]) != (before["leader"], before["raftTerm"]):
         raise Failed(f"the follower's return changed the leader: {before} and then {after}")
     return f"serves again after {back:.1f} s; {said}; {load}"
+
+
+def follower_cut_off(cluster, options):
+    return without_a_follower(cluster, lambda leader, follower: [member for member in cluster.members if member is not follower])
+
+
+def follower_cut_off_from_the_leader(cluster, options):
+    """The third member hears both, and keeps its leader."""
+    return without_a_follower(cluster, lambda leader, follower: [leader])
 
 
 @contextlib.contextmanager
