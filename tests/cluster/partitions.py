@@ -1,15 +1,11 @@
-"""Cables that are cut, in both directions or in one, and a disk that is full, under load."""
+"""Cables that are cut, in both directions or in one, under load."""
 import concurrent.futures
-import contextlib
-import os
-import subprocess
 import time
 
 from load import Load
 from members import Failed
 
 ELECTED_SECONDS_MAX = 5
-LARGE_VALUES, LARGE_BYTES = 700, 200_000
 # What etcd answers when it cannot ask a quorum; which of them depends on what it knew at that moment, and on whether its gateway was quicker.
 WITHOUT_QUORUM = {"etcdserver: request timed out", "context deadline exceeded", "etcdserver: no leader", "etcdserver: leader changed",
                   "etcdserver: request timed out, possibly due to previous leader failure",
@@ -104,62 +100,3 @@ def follower_cut_off(cluster, options):
 def follower_cut_off_from_the_leader(cluster, options):
     """The third member hears both, and keeps its leader."""
     return without_a_follower(cluster, lambda leader, follower: [leader])
-
-
-@contextlib.contextmanager
-def small_disk(path, megabytes):
-    os.makedirs(path, exist_ok=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", path], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Failed(f"a small disk is refused: {done.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", path], check=True)
-
-
-def fill(path):
-    """Takes what is left of the disk, to the last byte."""
-    with open(path, "ab", buffering=0) as ballast:
-        for size in (1 << 20, 4096, 1):
-            with contextlib.suppress(OSError):
-                while ballast.write(b"b" * size):
-                    pass
-
-
-def full_disk_of_a_follower(cluster, options):
-    """The others go on, with more than fits into what the member has set aside; with space again it has everything."""
-    victim = cluster.followers()[0]
-    victim.end("SIGTERM")
-    disk = victim.folder + "/data"
-    os.rename(disk, victim.folder + "/before")
-    with small_disk(disk, 500):
-        subprocess.run(["cp", "-a", victim.folder + "/before/.", disk], check=True)
-        victim.start()
-        cluster.await_serving([victim])
-        with Load(cluster) as load:
-            time.sleep(1)
-            fill(disk + "/ballast")
-            full = time.monotonic()
-            client = cluster.leader().client()
-            for number in range(LARGE_VALUES):
-                if client.put(f"large/{number}", f"{number} " + "x" * LARGE_BYTES) is None:
-                    raise Failed(f"with a full disk at one follower a put fails: {client.error}")
-            behind = applied(cluster.leader()) - applied(victim) if victim.running() else None
-            ended = not victim.running()
-            os.remove(disk + "/ballast")
-            if ended:  # as etcd does
-                victim.start()
-            cluster.await_serving([victim])
-            gap = load.gap_around(full)
-        found = victim.client().keys("large/")
-        if found is None or len(found) != LARGE_VALUES:
-            raise Failed(f"the member has {found and len(found)} of {LARGE_VALUES} values that were put while its disk was full")
-        victim.end("SIGTERM")
-    if not ended and behind < LARGE_VALUES / 10:
-        raise Failed(f"the member is only {behind} entries behind: its disk was not full")
-    return f"the member {'ended' if ended else f'fell {behind} entries behind'}; writes paused {gap:.1f} s; {load}"
-
-
-def applied(member):
-    return int(member.client().status()["raftAppliedIndex"])
