@@ -128,10 +128,13 @@ void Node::RefuseForSpace(api::Done<api::WriteResult> done) {
 }
 
 // The disk itself is full, whatever the quota says. From now on only what frees space, and what needs next to none, is
-// taken; as with the quota the operator frees space and disarms the alarm.
+// taken; as with the quota the operator frees space and disarms the alarm. A member that follows keeps it to itself:
+// the others make a quorum without it, and an alarm would stop the writes of all.
 void Node::OnRoomLow() {
   LOG(WARNING) << "the disk is full, or nearly so: the space kept in reserve is in use";
-  seams_.raft_loop.Post([this] { RaiseNoSpace({}); });
+  seams_.raft_loop.Post([this] {
+    if (!LeaderIsElsewhere()) RaiseNoSpace({});
+  });
 }
 
 void Node::AnswerRefused() {

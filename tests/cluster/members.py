@@ -1,4 +1,4 @@
-"""Three real processes with etcd's flags on the loopback, and clients that speak JSON to them."""
+"""Real processes with etcd's flags, on the loopback or in a network with cables to cut, and clients that speak JSON to them."""
 import base64
 import http.client
 import json
@@ -15,6 +15,12 @@ PATIENCE = 60
 
 class Failed(Exception):
     """A scenario did not hold; the text says what was expected."""
+
+
+def binary_of(server):
+    if server == "etcd":
+        return os.path.join(ROOT, "out/tools/etcd")
+    return os.environ.get("SERVER") or os.path.join(ROOT, "build/release/server/regent")
 
 
 def free_ports(count):
@@ -35,23 +41,30 @@ def text(data):
     return base64.b64encode(data.encode()).decode()
 
 
-class Client:
-    """One connection; opened anew after an error. Errors are None: the outcome is unknown."""
+def plain(data):
+    return base64.b64decode(data).decode()
 
-    def __init__(self, port, timeout=8):
-        self.port, self.timeout, self.connection = port, timeout, None
+
+class Client:
+    """One connection; opened anew after an error. Without an answer of success it returns None, and `error` says what came instead."""
+
+    def __init__(self, host, port, timeout=8):
+        self.host, self.port, self.timeout, self.connection, self.error = host, port, timeout, None, ""
 
     def post(self, path, body):
         try:
             if self.connection is None:
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+                self.connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
             self.connection.request("POST", path, json.dumps(body))
             response = self.connection.getresponse()
             answer = json.loads(response.read() or b"{}")
-            return answer if response.status == 200 else None
-        except (OSError, http.client.HTTPException, ValueError):
+            if response.status == 200:
+                return answer
+            self.error = answer.get("message", str(response.status))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.error = f"no answer: {error}"
             self.close()
-            return None
+        return None
 
     def close(self):
         if self.connection is not None:
@@ -59,16 +72,25 @@ class Client:
         self.connection = None
 
     def put(self, key, value):
-        return self.post("/v3/kv/put", {"key": text(key), "value": text(value)}) is not None
+        """The revision of the put."""
+        answer = self.post("/v3/kv/put", {"key": text(key), "value": text(value)})
+        return None if answer is None else int(answer["header"]["revision"])
+
+    def get(self, key):
+        """The value, its mod_revision and the revision of the state that was read; a value of None: there is no such key."""
+        answer = self.post("/v3/kv/range", {"key": text(key)})
+        if answer is None:
+            return None
+        revision = int(answer["header"]["revision"])
+        kvs = answer.get("kvs", [])
+        return (plain(kvs[0]["value"]), int(kvs[0]["mod_revision"]), revision) if kvs else (None, 0, revision)
 
     def keys(self, prefix, serializable=False):
-        """The keys with this prefix; None: no answer."""
+        """The keys with this prefix."""
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
         answer = self.post("/v3/kv/range", {"key": text(prefix), "range_end": text(end), "keys_only": True,
                                             "serializable": serializable})
-        if answer is None:
-            return None
-        return {base64.b64decode(kv["key"]).decode() for kv in answer.get("kvs", [])}
+        return None if answer is None else {plain(kv["key"]) for kv in answer.get("kvs", [])}
 
     def status(self):
         return self.post("/v3/maintenance/status", {})
@@ -77,25 +99,28 @@ class Client:
 class Member:
     def __init__(self, cluster, number):
         self.cluster, self.number, self.name = cluster, number, f"m{number}"
+        network = cluster.network
+        self.host = network.address(self.name) if network else "127.0.0.1"
         self.client_port, self.peer_port = free_ports_for(cluster)
         self.folder = os.path.join(cluster.folder, self.name)
         self.process = None
 
     @property
     def peer_url(self):
-        return f"http://127.0.0.1:{self.peer_port}"
+        return f"{'https' if self.cluster.peer_tls else 'http'}://{self.host}:{self.peer_port}"
 
     @property
     def client_url(self):
-        return f"http://127.0.0.1:{self.client_port}"
+        return f"http://{self.host}:{self.client_port}"
 
     def start(self, state="new", initial=None, flags=()):
         os.makedirs(self.folder, exist_ok=True)
-        command = [self.cluster.binary, f"--name={self.name}", f"--data-dir={self.folder}/data",
+        inside = ["ip", "netns", "exec", self.name] if self.cluster.network else []
+        command = [*inside, self.cluster.binary, f"--name={self.name}", f"--data-dir={self.folder}/data",
                    f"--listen-client-urls={self.client_url}", f"--advertise-client-urls={self.client_url}",
                    f"--listen-peer-urls={self.peer_url}", f"--initial-advertise-peer-urls={self.peer_url}",
                    f"--initial-cluster={initial or self.cluster.initial()}", f"--initial-cluster-state={state}",
-                   "--initial-cluster-token=tests"] + list(self.cluster.flags) + list(flags)
+                   "--initial-cluster-token=tests", *self.cluster.peer_tls, *self.cluster.flags, *flags]
         with open(os.path.join(self.folder, "server.log"), "a") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
@@ -112,7 +137,7 @@ class Member:
             raise Failed(f"{self.name} did not end within {patience} s of {name}") from None
 
     def client(self, timeout=8):
-        return Client(self.client_port, timeout)
+        return Client(self.host, self.client_port, timeout)
 
     def wipe(self):
         shutil.rmtree(os.path.join(self.folder, "data"), ignore_errors=True)
@@ -126,8 +151,11 @@ def free_ports_for(cluster):
 
 
 class Cluster:
-    def __init__(self, binary, folder, size=3, flags=()):
+    """network: a Network that has a namespace for each member. peer_tls: the flags with which members speak TLS to each other."""
+
+    def __init__(self, binary, folder, size=3, flags=(), network=None, peer_tls=()):
         self.binary, self.folder, self.flags, self.ports_taken = binary, folder, flags, set()
+        self.network, self.peer_tls = network, peer_tls
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         self.members = []
@@ -158,13 +186,14 @@ class Cluster:
                 if not member.running():
                     raise Failed(f"{member.name} ended with {member.process.returncode}: see {member.folder}/server.log")
                 if time.monotonic() > end:
-                    raise Failed(f"{member.name} does not answer within {patience} s")
+                    raise Failed(f"{member.name} does not answer within {patience} s: {client.error}")
                 time.sleep(0.02)
 
-    def leader(self, patience=PATIENCE):
+    def leader(self, patience=PATIENCE, among=None):
+        """The one that says so of itself."""
         end = time.monotonic() + patience
         while time.monotonic() < end:
-            for member in self.members:
+            for member in among or self.members:
                 status = member.client(timeout=1).status() if member.running() else None
                 if status and status.get("leader", "0") == status["header"]["member_id"]:
                     return member

@@ -271,6 +271,24 @@ TEST_F(ClusterTest, AllLosePowerAtOnceAndNothingAcknowledgedIsLost) {
   ExpectEqualDigests();
 }
 
+TEST(ClusterOnFullDisksTest, OnlyTheLeadersFullDiskStopsTheWritesOfAll) {
+  VirtualCluster cluster(3);
+  const uint64_t leader = cluster.AwaitLeader();
+  const uint64_t follower = cluster.AnyFollower();
+
+  ASSERT_TRUE(cluster.reserve(follower).GiveUp());
+  ASSERT_TRUE(cluster.Put(leader, "key", "value").ok());
+  cluster.RunFor(milliseconds(500));
+  EXPECT_TRUE(cluster.store(leader).Alarms().empty()) << "the others make a quorum";
+  EXPECT_TRUE(cluster.Put(follower, "key", "value").ok());
+
+  ASSERT_TRUE(cluster.reserve(leader).GiveUp());
+  ASSERT_TRUE(cluster.Put(leader, "key", "value").ok());
+  cluster.RunFor(milliseconds(500));
+  EXPECT_FALSE(cluster.store(follower).Alarms().empty());
+  EXPECT_EQ(cluster.Put(follower, "key", "value"), api::ErrNoSpace());
+}
+
 TEST(ClusterOfOneTest, BeginsWithTheBootstrapEntryAndKnowsItself) {
   VirtualCluster cluster(1);
   EXPECT_EQ(cluster.AwaitLeader(), 1u);

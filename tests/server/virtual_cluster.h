@@ -17,6 +17,7 @@
 #include "server/node/node.h"
 #include "storage/log_store.h"
 #include "storage/memory_engine.h"
+#include "storage/reserve_file.h"
 #include "tests/sim/network.h"
 #include "tests/sim/scheduler.h"
 #include "tests/support/memory_disk.h"
@@ -38,6 +39,8 @@ class VirtualCluster {
   Node& node(uint64_t id) { return *member(id).node; }
   const storage::StateMachine& store(uint64_t id) { return *member(id).state_machine; }
   int snapshots_installed(uint64_t id) { return member(id).snapshots->installed(); }
+  // Giving it up is what happens on a full disk.
+  storage::ReserveFile& reserve(uint64_t id) { return member(id).reserve; }
   bool up(uint64_t id) { return member(id).node != nullptr; }
   size_t size() const { return members_.size(); }
 
@@ -127,6 +130,7 @@ class VirtualCluster {
     Member(VirtualCluster& owner, uint64_t member_id) : cluster(owner), id(member_id) {
       EXPECT_TRUE(disk->CreateFolder("/wal").ok());
       EXPECT_TRUE(disk->CreateFolder("/snap").ok());
+      EXPECT_TRUE(reserve.Hold().ok());
     }
     ~Member() { Stop(); }
 
@@ -169,6 +173,7 @@ class VirtualCluster {
                             .transport = cluster.network_.TransportOf(id),
                             .seed = id * 1000 + starts,
                             .metrics = metrics,
+                            .reserve = &reserve,
                             .snapshots = snapshots.get()};
       auto made = Node::Open(seams, std::move(options), recovered);
       ASSERT_TRUE(made.ok()) << made.status();
@@ -194,6 +199,8 @@ class VirtualCluster {
     uint64_t starts = 0;
     std::unique_ptr<regent::testing::MemoryDisk> disk = std::make_unique<regent::testing::MemoryDisk>();
     std::shared_ptr<storage::MemoryDisk> store_disk = std::make_shared<storage::MemoryDisk>();
+    regent::testing::MemoryDisk reserve_disk;
+    storage::ReserveFile reserve{reserve_disk, "/reserve", {.bytes = 1 << 16, .for_start_bytes = 1 << 12}};
     Metrics metrics;
     std::unique_ptr<sim::SimulatedLoop> raft_loop, log_loop, apply_loop, watch_loop, pool;
     std::unique_ptr<storage::LogStore> log;
