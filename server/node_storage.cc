@@ -10,7 +10,9 @@
 #include "server/config/identity.h"
 #include "server/config/validate.h"
 #include "server/node/bootstrap.h"
+#include "server/node/random.h"
 #include "server/peer/fetch_members.h"
+#include "server/peer/incarnations.h"
 #include "server/peer_urls.h"
 #include "server/runtime/clock.h"
 #include "server/runtime/hexadecimal.h"
@@ -61,6 +63,17 @@ std::vector<std::string> Sorted(std::vector<std::string> texts) {
   return texts;
 }
 
+// A member that has lost its folder must not come back under its old id: it has forgotten its votes. Members of
+// versions without incarnations are told by the client URLs that they have published, as etcd does it.
+absl::Status RefuseSecondLife(const storage::NodeFacts& facts, const std::vector<api::Member>& existing) {
+  for (const api::Member& member : existing) {
+    if (member.id != facts.identity.node_id || member.incarnation == facts.incarnation) continue;
+    if (member.incarnation == 0 && member.client_urls.empty()) continue;
+    return absl::FailedPreconditionError(ForgotText(member.id));
+  }
+  return absl::OkStatus();
+}
+
 // As etcd: the members that the settings name and those of the cluster must be the same, told by their peer URLs.
 absl::StatusOr<Bootstrapped> JoinExisting(const Settings& settings, const std::vector<BootstrapMember>& named,
                                           const ClusterMembers& existing) {
@@ -80,7 +93,8 @@ absl::StatusOr<Bootstrapped> JoinExisting(const Settings& settings, const std::v
   return bootstrapped;
 }
 
-absl::StatusOr<Bootstrapped> Bootstrap(const Settings& settings) {
+// `incarnation`: of the folder that is to be filled.
+absl::StatusOr<Bootstrapped> Bootstrap(const Settings& settings, uint64_t incarnation) {
   REGENT_ASSIGN_OR_RETURN(const std::vector<BootstrapMember> named, ParseInitialCluster(InitialCluster(settings)));
   const std::vector<PeerUrl> others = UrlsOfOthers(settings, named);
   if (settings.initial_cluster_state == "existing") {
@@ -89,18 +103,18 @@ absl::StatusOr<Bootstrapped> Bootstrap(const Settings& settings) {
       return absl::UnavailableError("cannot fetch cluster info from peer urls: " +
                                     std::string(existing.status().message()));
     }
-    return JoinExisting(settings, named, *existing);
+    REGENT_ASSIGN_OR_RETURN(Bootstrapped joined, JoinExisting(settings, named, *existing));
+    joined.facts.incarnation = incarnation;
+    REGENT_RETURN_IF_ERROR(RefuseSecondLife(joined.facts, existing->members));
+    return joined;
   }
   Bootstrapped bootstrapped = AssignIds(settings, named);
-  // A member that has lost its folder must not come back under its old id: it has forgotten its votes.
-  const absl::StatusOr<ClusterMembers> running = FetchMembers(others, PeerTls(settings), kAskForMembers);
-  if (!running.ok() || running->cluster_id != bootstrapped.facts.identity.cluster_id) return bootstrapped;
-  for (const api::Member& member : running->members) {
-    if (member.id != bootstrapped.facts.identity.node_id || member.client_urls.empty()) continue;
-    return absl::FailedPreconditionError(
-        "member " + Hexadecimal(member.id) +
-        " has already been bootstrapped: its data folder is gone, so remove the member "
-        "from the cluster and add it again");
+  bootstrapped.facts.incarnation = incarnation;
+  // Everybody is asked: one of them may not know yet what the others know.
+  for (const PeerUrl& other : others) {
+    const absl::StatusOr<ClusterMembers> running = FetchMembers({other}, PeerTls(settings), kAskForMembers);
+    if (!running.ok() || running->cluster_id != bootstrapped.facts.identity.cluster_id) continue;
+    REGENT_RETURN_IF_ERROR(RefuseSecondLife(bootstrapped.facts, running->members));
   }
   return bootstrapped;
 }
@@ -109,10 +123,16 @@ absl::StatusOr<Bootstrapped> Bootstrap(const Settings& settings) {
 // for a cluster of its own.
 absl::StatusOr<std::vector<api::Member>> JoinAgain(Settings settings, const storage::NodeFacts& facts) {
   settings.initial_cluster_state = "existing";
-  REGENT_ASSIGN_OR_RETURN(Bootstrapped bootstrapped, Bootstrap(settings));
+  REGENT_ASSIGN_OR_RETURN(Bootstrapped bootstrapped, Bootstrap(settings, facts.incarnation));
   if (bootstrapped.facts.identity == facts.identity) return std::move(bootstrapped.members);
   return absl::FailedPreconditionError("the data folder is that of member " + Hexadecimal(facts.identity.node_id) +
                                        ", and --initial-cluster names another one");
+}
+
+// Of a new folder it is drawn, and of one from before folders had any: that one was not lost.
+uint64_t IncarnationOf(const storage::DataFolder& folder, uint64_t seed) {
+  const uint64_t drawn = Random(seed ^ 0x666f6c646572).Next() | 1;
+  return folder.facts().has_value() && folder.facts()->incarnation != 0 ? folder.facts()->incarnation : drawn;
 }
 
 void LogFindings(const storage::RecoveredLog& recovered) {
@@ -178,11 +198,14 @@ absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& set
                                                                             .wal_dir = settings.wal_dir}));
   storage::DataFolder& folder = *opened->folder;
   std::vector<api::Member> first_members;
+  const uint64_t incarnation = IncarnationOf(folder, seed);
   if (folder.complete()) {
     opened->facts = *folder.facts();
+    opened->facts.incarnation = incarnation;
+    REGENT_RETURN_IF_ERROR(folder.Claim(opened->facts));
   } else {
     REGENT_RETURN_IF_ERROR(ValidateBootstrap(settings));
-    REGENT_ASSIGN_OR_RETURN(Bootstrapped bootstrapped, Bootstrap(settings));
+    REGENT_ASSIGN_OR_RETURN(Bootstrapped bootstrapped, Bootstrap(settings, incarnation));
     opened->facts = bootstrapped.facts;
     if (settings.initial_cluster_state == "existing") {
       opened->joining = std::move(bootstrapped.members);

@@ -63,15 +63,19 @@ std::string EncodeMemberRow(const api::Member& member) {
   AppendText(value, member.name);
   AppendTexts(value, member.peer_urls);
   AppendTexts(value, member.client_urls);
+  if (member.incarnation != 0) AppendBigEndian64(value, member.incarnation);
   return value;
 }
 
 std::optional<api::Member> ParseMemberRow(uint64_t id, std::string_view value) {
   RowReader reader(value);
   api::Member member{.id = id};
-  const bool whole = ReadText(reader, member.name) && ReadTexts(reader, member.peer_urls) &&
-                     ReadTexts(reader, member.client_urls) && reader.rest().empty();
-  if (!whole) return std::nullopt;
+  const bool texts =
+      ReadText(reader, member.name) && ReadTexts(reader, member.peer_urls) && ReadTexts(reader, member.client_urls);
+  if (!texts || (!reader.rest().empty() && reader.rest().size() != sizeof member.incarnation)) return std::nullopt;
+  if (reader.rest().empty()) return member;
+  member.incarnation = ReadBigEndian64(reader.rest());
+  if (member.incarnation == 0) return std::nullopt;
   return member;
 }
 

@@ -309,11 +309,16 @@ Machine::Result Machine::Execute(const api::MemberUpdateRequest& request, ApplyO
   return ShowMembers();
 }
 
-// Of a member that was removed meanwhile nothing is kept.
+// Of a member that was removed meanwhile nothing is kept. The first incarnation that is published stays: whoever
+// publishes another one has lost the folder in which it is recorded for what it has voted.
 Machine::Result Machine::Execute(const api::MemberPublishRequest& request, ApplyOutcome& outcome) {
   const auto found = members_->all().find(request.id);
   if (found == members_->all().end()) return api::ErrMemberNotFound();
   api::Member member = found->second;
+  if (member.incarnation != 0 && request.incarnation != 0 && member.incarnation != request.incarnation) {
+    return absl::FailedPreconditionError("the member was started before, with another data folder");
+  }
+  if (request.incarnation != 0) member.incarnation = request.incarnation;
   member.name = request.name;
   member.client_urls = request.client_urls;
   PutMember(std::move(member), outcome);

@@ -30,6 +30,7 @@ struct NodeOptions {
   std::string name;
   std::vector<std::string> peer_urls;
   std::vector<std::string> client_urls;
+  uint64_t incarnation = 0;  // of the data folder, published to the others; 0: none
   // What a member that joins was told by the others; empty: log and store know, or this member is alone.
   std::vector<api::Member> joining;
 
@@ -73,6 +74,9 @@ struct NodeOptions {
   std::function<void(const std::vector<api::Member>&)> on_members;
   // On the apply loop: this member is none any more, for ever.
   std::function<void()> on_removed;
+  // On the apply loop: the cluster knows this member with another data folder, which is lost. This one has forgotten
+  // what it voted and acknowledged, so it must end at once.
+  std::function<void()> on_forgot;
   // A broken disk or a broken promise: must end the process with a non-zero status. After it returns, if it does, the
   // node acknowledges nothing any more.
   std::function<void(const std::string& why)> on_fatal;

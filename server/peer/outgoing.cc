@@ -200,7 +200,8 @@ void Outgoing::Greet(MonotonicTime now) {
                                          .cluster_id = options_.cluster_id,
                                          .from = options_.self,
                                          .to = peer_,
-                                         .urls = options_.advertise});
+                                         .urls = options_.advertise,
+                                         .incarnation = options_.incarnation});
   bool sent = false;
   std::string error;
   {

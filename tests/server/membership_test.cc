@@ -103,5 +103,36 @@ TEST_F(MembershipTest, ChangesThatComeTogetherAreCarriedOutOneAfterTheOther) {
   for (const absl::Status& status : ended) EXPECT_TRUE(status.ok()) << status;
 }
 
+TEST(IncarnationTest, IsPublishedAndOneThatLostItsFolderHearsThatItMustEnd) {
+  uint64_t life = 100;
+  std::vector<uint64_t> forgot;
+  VirtualCluster cluster(3, [&](NodeOptions& options) {
+    options.incarnation = life + options.member_id;
+    options.on_forgot = [&forgot, id = options.member_id] { forgot.push_back(id); };
+  });
+  cluster.AwaitLeader();
+  const auto all_published = [&] {
+    for (uint64_t id = 1; id <= 3; ++id) {
+      for (const api::Member& member : cluster.store(id).Members()) {
+        if (member.incarnation != 100 + member.id) return false;
+      }
+    }
+    return true;
+  };
+  ASSERT_TRUE(cluster.RunUntil(all_published));
+  // The same folder: nothing is to be said.
+  cluster.Crash(2);
+  cluster.Restart(2);
+  cluster.AwaitLeader();
+  EXPECT_THAT(forgot, ElementsAre());
+  // Another one, before anybody refuses it: it finds its own row in the log.
+  cluster.Crash(3);
+  life = 200;
+  cluster.Restart(3);
+  ASSERT_TRUE(cluster.RunUntil([&] { return !forgot.empty(); }));
+  EXPECT_EQ(forgot[0], 3u);
+  EXPECT_TRUE(all_published()) << "what was published first stays";
+}
+
 }  // namespace
 }  // namespace regent::server
