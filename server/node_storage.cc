@@ -143,6 +143,16 @@ void LogFindings(const storage::RecoveredLog& recovered) {
   }
 }
 
+// --peer-auto-tls. Before anybody is asked: that takes a certificate.
+absl::Status EnsurePeerCertificate(const Settings& settings) {
+  const bool makes = MakesPeerCertificate(settings);
+  LOG_IF(WARNING, settings.peer_auto_tls && !makes) << "ignoring peer auto TLS since certs given";
+  if (!makes) return absl::OkStatus();
+  std::vector<std::string> hosts;
+  for (const Url& url : settings.listen_peer_urls) hosts.push_back(url.host);
+  return EnsureSelfCertificate(PeerFixtures(settings), hosts, settings.self_signed_cert_validity);
+}
+
 storage::LogOptions MakeLogOptions(storage::LogOptions options, NodeStorage& opened, uint64_t seed, Metrics& metrics) {
   options.seed = seed;
   options.now = SteadyNow;
@@ -197,6 +207,7 @@ absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& set
   REGENT_ASSIGN_OR_RETURN(opened->folder, storage::DataFolder::Open(files, {.data_dir = DataDirectory(settings),
                                                                             .wal_dir = settings.wal_dir}));
   storage::DataFolder& folder = *opened->folder;
+  REGENT_RETURN_IF_ERROR(EnsurePeerCertificate(settings));
   std::vector<api::Member> first_members;
   const uint64_t incarnation = IncarnationOf(folder, seed);
   if (folder.complete()) {

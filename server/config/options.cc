@@ -151,8 +151,12 @@ constexpr auto kTable = std::to_array<Option>({
      "Common names that certificates of members may have."},
     {"peer-cert-allowed-hostname", kSecurity, kActive, &Settings::peer_cert_allowed_hostname,
      "Hosts that certificates of members may name."},
-    {"peer-auto-tls", kSecurity, kRefused, kOff, "Whether a certificate for members is made.", kNoTls},
-    {"self-signed-cert-validity", kSecurity, kRefused, Number("1"), "Years that such certificates are valid.", kNoTls},
+    {"peer-auto-tls", kSecurity, kActive, &Settings::peer_auto_tls,
+     "Whether a certificate for members is made, in fixtures/peer of the data folder, and nobody's is checked; not "
+     "with "
+     "--peer-cert-file."},
+    {"self-signed-cert-validity", kSecurity, kActive, &Settings::self_signed_cert_validity,
+     "Years that such a certificate is valid, 1 to 1000."},
     {"peer-crl-file", kSecurity, kRefused, kText, "Revoked certificates of members.", kNoTls},
     {"peer-skip-client-san-verification", kSecurity, kActive, &Settings::peer_skip_client_san_verification,
      "Whether the host in certificates of members is not checked."},

@@ -46,6 +46,8 @@ struct Settings {
   std::vector<std::string> peer_cert_allowed_cn;
   std::vector<std::string> peer_cert_allowed_hostname;
   bool peer_skip_client_san_verification = false;
+  bool peer_auto_tls = false;              // without effect when there is a certificate
+  uint64_t self_signed_cert_validity = 1;  // years
 
   // Limits and timing
   uint64_t max_txn_ops = 128;
