@@ -75,6 +75,12 @@ NodeOptions MakeNodeOptions(const Settings& settings, int64_t quota_bytes, const
   options.learners_max = settings.max_learners;
   options.request_bytes_max = settings.max_request_bytes;
   options.quota_bytes = quota_bytes;
+  // At etcd's default the store's own measure is better: a flush every few seconds would write everything several
+  // times.
+  const Settings defaults;
+  if (settings.snapshot_count != defaults.snapshot_count) options.flush_entries_max = settings.snapshot_count;
+  options.log_entries_kept =
+      settings.snapshot_catchup_entries == 0 ? defaults.snapshot_catchup_entries : settings.snapshot_catchup_entries;
   options.slow_request = settings.warning_apply_duration;
   if (settings.watch_progress_notify_interval.count() > 0) {
     options.watch.progress_interval = settings.watch_progress_notify_interval;

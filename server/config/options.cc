@@ -34,7 +34,6 @@ constexpr std::string_view kNoDiscovery = "discovery of members is not there yet
 constexpr std::string_view kNoAuth = "authentication is not there yet";
 constexpr std::string_view kOwnLimits = "connections between members have limits of their own";
 constexpr std::string_view kNoComparison = "members do not compare their stores yet";
-constexpr std::string_view kNoSnapshots = "snapshots between members are not there yet";
 constexpr std::string_view kNoTracing = "distributed tracing is not there yet";
 constexpr std::string_view kOtherStore = "the store is not bbolt; it gathers what one turn of the apply loop has";
 constexpr std::string_view kOtherLog = "the log frees its own segments once the store has flushed what they hold";
@@ -43,7 +42,9 @@ constexpr auto kTable = std::to_array<Option>({
     {"name", kMember, kActive, &Settings::name, "Name of this member, for people."},
     {"data-dir", kMember, kActive, &Settings::data_dir, "Folder of the log and the store; \"<name>.etcd\" when empty."},
     {"wal-dir", kMember, kActive, &Settings::wal_dir, "Folder of the log alone; beside the store when empty."},
-    {"snapshot-count", kMember, kNotActive, Number("10000"), "Entries after which etcd takes a snapshot.", kOtherLog},
+    {"snapshot-count", kMember, kActive, &Settings::snapshot_count,
+     "Applied entries after which the store is flushed, which frees the log and bounds what a restart repeats; looked "
+     "at every five seconds. At the default, as at 0, the store's own measure alone counts: a full table or a minute."},
     {"heartbeat-interval", kMember, kActive, &Settings::heartbeat_interval, "Milliseconds between heartbeats."},
     {"election-timeout", kMember, kActive, &Settings::election_timeout,
      "Milliseconds without a leader before an election; at least five heartbeats, at most 50000."},
@@ -216,8 +217,9 @@ constexpr auto kTable = std::to_array<Option>({
     {"max-learners", kFeatures, kActive, &Settings::max_learners, "Learners that a cluster may have."},
     {"downgrade-check-time", kFeatures, kNotActive, Time("5s"), "How often the state of a downgrade is looked at.",
      "downgrades are not there yet"},
-    {"snapshot-catchup-entries", kFeatures, kNotActive, Number("5000"), "Entries kept for members that are behind.",
-     kNoSnapshots},
+    {"snapshot-catchup-entries", kFeatures, kActive, &Settings::snapshot_catchup_entries,
+     "Applied entries that stay in the log for members that are behind, while it has no more than 1 GiB; whoever needs "
+     "older ones gets a snapshot. A member alone keeps none. 0 is the default."},
 
     {"force-new-cluster", kUnsafe, kRefused, kOff, "Make a cluster of one member from this member's data.",
      "disaster recovery of a cluster is not there yet"},

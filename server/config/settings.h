@@ -58,6 +58,8 @@ struct Settings {
   std::chrono::nanoseconds grpc_keepalive_timeout = std::chrono::seconds(20);
   std::chrono::nanoseconds watch_progress_notify_interval{0};  // 0: ten minutes
   std::chrono::nanoseconds compact_hash_check_time = std::chrono::minutes(1);
+  uint64_t snapshot_count = 10'000;                       // 0: the same
+  uint64_t snapshot_catchup_entries = 5'000;              // 0: the same
   int64_t compaction_batch_limit = 0;                     // 0: the node's own
   std::chrono::nanoseconds compaction_sleep_interval{0};  // 0: the node's own
   FeatureGates feature_gates;

@@ -54,6 +54,7 @@ struct NodeOptions {
   Duration disk_stall_max = std::chrono::seconds(20);       // a write that takes longer ends the process
   Duration flush_check_interval = std::chrono::seconds(5);  // how often the log is released up to the flushed state
   Duration flush_interval = std::chrono::seconds(60);  // the store is flushed if it has not flushed itself this long
+  uint64_t flush_entries_max = 0;  // and when it has applied more entries than so since; 0: however many
 
   size_t snapshot_piece_bytes = 1 << 20;          // what a member that receives a snapshot asks for at a time
   uint64_t snapshot_bytes_per_second = 64 << 20;  // it asks no faster than so
