@@ -10,6 +10,7 @@
 #include "server/config/identity.h"
 #include "server/config/validate.h"
 #include "server/node/bootstrap.h"
+#include "server/node/forced_cluster.h"
 #include "server/node/random.h"
 #include "server/peer/fetch_members.h"
 #include "server/peer/incarnations.h"
@@ -167,6 +168,26 @@ storage::LogOptions MakeLogOptions(storage::LogOptions options, NodeStorage& ope
   return options;
 }
 
+// --force-new-cluster, on a log and a store that are open.
+absl::Status Force(const Settings& settings, NodeStorage& opened) {
+  if (!opened.folder->complete()) {
+    LOG(WARNING) << "--force-new-cluster has no effect: there is no data yet";
+    return absl::OkStatus();
+  }
+  api::Member self{.id = opened.facts.identity.node_id, .name = settings.name};
+  for (const Url& url : settings.initial_advertise_peer_urls) self.peer_urls.push_back(url.text);
+  REGENT_ASSIGN_OR_RETURN(const std::vector<uint64_t> dropped,
+                          ForceNewCluster(*opened.log, *opened.state_machine, self, &opened.recovered));
+  std::string ids;
+  for (const uint64_t id : dropped) ids += (ids.empty() ? "" : " ") + Hexadecimal(id);
+  LOG(WARNING) << (dropped.empty() ? "--force-new-cluster: this member is the only one already"
+                                   : "--force-new-cluster: THIS MEMBER IS A CLUSTER OF ITS OWN NOW; the others are "
+                                     "removed for ever, never start them again, add new ones instead")
+               << "; start it without the flag from now on" << Field("member-id", Hexadecimal(self.id))
+               << Field("removed", ids) << Field("last-index", opened.recovered.last_index.value);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 int64_t QuotaBytes(const Settings& settings) {
@@ -235,7 +256,7 @@ absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& set
                                                                std::move(log_options), &opened->recovered));
   if (parts.wrap_log) opened->log = parts.wrap_log(std::move(opened->log));
   LogFindings(opened->recovered);
-  if (folder.complete() && opened->recovered.last_index == raft::Index{}) {
+  if (folder.complete() && opened->recovered.last_index == raft::Index{} && !settings.force_new_cluster) {
     REGENT_ASSIGN_OR_RETURN(opened->joining, JoinAgain(settings, opened->facts));
   }
   if (!first_members.empty()) {
@@ -253,6 +274,7 @@ absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& set
     if (installed != nullptr) opened->state_machine->Replace(std::move(installed));
     REGENT_RETURN_IF_ERROR(opened->snapshots->Clean());
   }
+  if (settings.force_new_cluster) REGENT_RETURN_IF_ERROR(Force(settings, *opened));
   if (!folder.complete()) REGENT_RETURN_IF_ERROR(folder.Complete());
   return opened;
 }

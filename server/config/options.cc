@@ -221,8 +221,9 @@ constexpr auto kTable = std::to_array<Option>({
      "Applied entries that stay in the log for members that are behind, while it has no more than 1 GiB; whoever needs "
      "older ones gets a snapshot. A member alone keeps none. 0 is the default."},
 
-    {"force-new-cluster", kUnsafe, kRefused, kOff, "Make a cluster of one member from this member's data.",
-     "disaster recovery of a cluster is not there yet"},
+    {"force-new-cluster", kUnsafe, kActive, &Settings::force_new_cluster,
+     "Make a cluster of this member alone from its data, when the others are lost for ever; they and the learners are "
+     "removed for good. Remove the flag after the start."},
     {"unsafe-no-fsync", kUnsafe, kActive, &Settings::unsafe_no_fsync,
      "For tests alone: do not wait for the disk. A power cut loses acknowledged writes."},
     {"config-file", kOther, kActive, &Settings::config_file,

@@ -35,6 +35,7 @@ struct Settings {
   bool pre_vote = true;
   bool strict_reconfig_check = true;
   int64_t max_learners = 1;
+  bool force_new_cluster = false;
 
   // Security between members
   std::string peer_cert_file;

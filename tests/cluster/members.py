@@ -83,7 +83,7 @@ class Member:
 
     @property
     def peer_url(self):
-        return f"http://127.0.0.1:{self.peer_port}"
+        return f"{self.cluster.scheme}://127.0.0.1:{self.peer_port}"
 
     @property
     def client_url(self):
@@ -126,8 +126,9 @@ def free_ports_for(cluster):
 
 
 class Cluster:
-    def __init__(self, binary, folder, size=3, flags=()):
+    def __init__(self, binary, folder, size=3, flags=(), scheme="http"):
         self.binary, self.folder, self.flags, self.ports_taken = binary, folder, flags, set()
+        self.scheme = scheme  # of the peer URLs
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
         self.members = []
