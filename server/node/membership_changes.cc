@@ -57,6 +57,7 @@ MembershipChanges::MembershipChanges(const NodeSeams& seams, const NodeOptions& 
                                      Applier& applier, std::function<Known()> known)
     : loop_(seams.raft_loop),
       options_(options),
+      metrics_(seams.metrics),
       transport_(seams.transport),
       driver_(driver),
       applier_(applier),
@@ -107,12 +108,16 @@ bool MembershipChanges::Try(Waiting& waiting) {
   if (const auto* add = std::get_if<api::MemberAddRequest>(&waiting.body)) broken = Check(known, *add);
   if (const auto* remove = std::get_if<api::MemberRemoveRequest>(&waiting.body)) broken = Check(known, *remove);
   if (const auto* promote = std::get_if<api::MemberPromoteRequest>(&waiting.body)) broken = Check(known, *promote);
+  const bool promotes = std::holds_alternative<api::MemberPromoteRequest>(waiting.body);
   if (!broken.ok()) {
+    if (promotes) metrics_.server_learner_promote_failures.With({std::string(broken.message())}).Increment();
     Refuse(waiting.request, broken);
     return true;
   }
   raft::Configuration target = std::visit(Target{driver_.configuration()}, waiting.body);
-  return driver_.ProposeConfiguration(std::move(target), waiting.request);
+  const bool proposed = driver_.ProposeConfiguration(std::move(target), waiting.request);
+  if (promotes && proposed) metrics_.server_learner_promote_successes.Increment();
+  return proposed;
 }
 
 void MembershipChanges::Refuse(MembershipRequest& request, absl::Status why) {

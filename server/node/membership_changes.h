@@ -63,6 +63,7 @@ class MembershipChanges {
 
   Loop& loop_;
   const NodeOptions& options_;
+  Metrics& metrics_;
   Transport& transport_;
   RaftDriver& driver_;
   Applier& applier_;

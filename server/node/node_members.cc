@@ -225,6 +225,7 @@ void Node::StepArrivedSnapshot() {
 void Node::Install(raft::StepId step, std::optional<raft::HardState> hard_state,
                    const raft::SnapshotToInstall& snapshot) {
   installing_ = true;
+  seams_.metrics.server_snapshot_apply_in_progress_total.Set(1);
   log_.Reset(hard_state, snapshot.index, snapshot.term, [this, step, index = snapshot.index] {
     seams_.apply_loop.Post([this, step, index] {
       absl::StatusOr<std::shared_ptr<storage::Engine>> engine = seams_.snapshots->SwitchToReceived();
@@ -236,6 +237,7 @@ void Node::Install(raft::StepId step, std::optional<raft::HardState> hard_state,
       RemoveReplacedLater();
       seams_.raft_loop.Post([this, step, leases = seams_.state_machine.Leases()] {
         installing_ = false;
+        seams_.metrics.server_snapshot_apply_in_progress_total.Set(0);
         keeper_.Replace(leases);
         driver_.OnInstalled(step);
         receiver_.OnInstalled(true);

@@ -47,6 +47,11 @@ TEST_F(MembershipTest, ALearnerIsAddedSeenAndRemovedAndItsIdNeverComesBack) {
   }
   ASSERT_NE(id, 0u);
   EXPECT_EQ(Change(leader_, api::MemberPromoteRequest{.id = id}).status(), api::ErrLearnerNotReady());
+  EXPECT_EQ(cluster_.metrics(leader_)
+                .server_learner_promote_failures.With({std::string(api::ErrLearnerNotReady().message())})
+                .value(),
+            1u);
+  EXPECT_EQ(cluster_.metrics(leader_).server_learner_promote_successes.value(), 0u);
   ASSERT_TRUE(Change(follower, api::MemberRemoveRequest{.id = id}).ok());
   EXPECT_EQ(Change(leader_, api::MemberRemoveRequest{.id = id}).status(), api::ErrMemberNotFound());
   EXPECT_EQ(Change(leader_, api::MemberAddRequest{.id = id, .peer_urls = {"http://10.0.0.8:2380"}}).status(),

@@ -38,6 +38,7 @@ class VirtualCluster {
   }
   Node& node(uint64_t id) { return *member(id).node; }
   const storage::StateMachine& store(uint64_t id) { return *member(id).state_machine; }
+  Metrics& metrics(uint64_t id) { return member(id).metrics; }
   int snapshots_installed(uint64_t id) { return member(id).snapshots->installed(); }
   bool up(uint64_t id) { return member(id).node != nullptr; }
   size_t size() const { return members_.size(); }
