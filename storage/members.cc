@@ -64,6 +64,7 @@ std::string EncodeMemberRow(const api::Member& member) {
   AppendTexts(value, member.peer_urls);
   AppendTexts(value, member.client_urls);
   if (member.incarnation != 0) AppendBigEndian64(value, member.incarnation);
+  if (member.awaits_vote) value.push_back(1);
   return value;
 }
 
@@ -72,10 +73,16 @@ std::optional<api::Member> ParseMemberRow(uint64_t id, std::string_view value) {
   api::Member member{.id = id};
   const bool texts =
       ReadText(reader, member.name) && ReadTexts(reader, member.peer_urls) && ReadTexts(reader, member.client_urls);
-  if (!texts || (!reader.rest().empty() && reader.rest().size() != sizeof member.incarnation)) return std::nullopt;
-  if (reader.rest().empty()) return member;
-  member.incarnation = ReadBigEndian64(reader.rest());
-  if (member.incarnation == 0) return std::nullopt;
+  std::string_view rest = reader.rest();
+  if (!texts || rest.size() > sizeof member.incarnation + 1) return std::nullopt;
+  if (rest.size() >= sizeof member.incarnation) {
+    member.incarnation = ReadBigEndian64(rest);
+    rest.remove_prefix(sizeof member.incarnation);
+    if (member.incarnation == 0) return std::nullopt;
+  }
+  if (rest.empty()) return member;
+  if (rest != "\1") return std::nullopt;
+  member.awaits_vote = true;
   return member;
 }
 

@@ -267,7 +267,8 @@ std::vector<api::Member> Machine::Members() const {
   if (configuration_.has_value()) configuration = raft::DecodeConfigurationEntry(configuration_->data);
   for (const auto& [id, member] : members_->all()) {
     members.push_back(member);
-    members.back().is_learner = configuration.has_value() && !raft::IsVoter(configuration->configuration, {id});
+    members.back().is_learner =
+        !member.awaits_vote && configuration.has_value() && !raft::IsVoter(configuration->configuration, {id});
   }
   return members;
 }
@@ -281,7 +282,10 @@ void Machine::PutMember(api::Member member, ApplyOutcome& outcome) {
 
 // The checks of these three were made by the leader that proposed them, when nothing else was under way.
 Machine::Result Machine::Execute(const api::MemberAddRequest& request, ApplyOutcome& outcome) {
-  PutMember({.id = request.id, .peer_urls = request.peer_urls}, outcome);
+  std::optional<raft::ConfigurationEntry> with;
+  if (configuration_.has_value()) with = raft::DecodeConfigurationEntry(configuration_->data);
+  const bool learns = with.has_value() && !raft::IsVoter(with->configuration, {request.id});
+  PutMember({.id = request.id, .peer_urls = request.peer_urls, .awaits_vote = learns && !request.is_learner}, outcome);
   return ShowMembers();
 }
 
@@ -292,7 +296,15 @@ Machine::Result Machine::Execute(const api::MemberRemoveRequest& request, ApplyO
   return ShowMembers();
 }
 
-Machine::Result Machine::Execute(const api::MemberPromoteRequest&, ApplyOutcome&) { return ShowMembers(); }
+Machine::Result Machine::Execute(const api::MemberPromoteRequest& request, ApplyOutcome& outcome) {
+  const auto found = members_->all().find(request.id);
+  if (found != members_->all().end() && found->second.awaits_vote) {
+    api::Member member = found->second;
+    member.awaits_vote = false;
+    PutMember(std::move(member), outcome);
+  }
+  return ShowMembers();
+}
 
 Machine::Result Machine::Execute(const api::MemberUpdateRequest& request, ApplyOutcome& outcome) {
   const auto found = members_->all().find(request.id);

@@ -112,6 +112,9 @@ struct Member {
   // Drawn at random with the member's data folder: the same id with another one has forgotten its votes, and is nobody.
   // 0: not published yet. Clients are not told.
   uint64_t incarnation = 0;
+  // It was added to a cluster of one voter, which could decide nothing any more if the new one voted at once: it learns
+  // until it has caught up, and then the leader lets it vote. Clients see a voter.
+  bool awaits_vote = false;
   bool operator==(const Member&) const = default;
 };
 

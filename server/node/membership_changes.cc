@@ -32,7 +32,8 @@ struct Target {
   raft::Configuration configuration;
 
   raft::Configuration operator()(const api::MemberAddRequest& add) {
-    (add.is_learner ? configuration.learners : configuration.voters).push_back({add.id});
+    const bool learns = add.is_learner || configuration.voters.size() == 1;
+    (learns ? configuration.learners : configuration.voters).push_back({add.id});
     return configuration;
   }
   raft::Configuration operator()(const api::MemberRemoveRequest& remove) {
@@ -85,7 +86,22 @@ void MembershipChanges::Advance() {
     }
     waiting_.pop_front();
   }
+  if (waiting_.empty()) PromoteAwaited();
   advancing_ = false;
+}
+
+void MembershipChanges::PromoteAwaited() {
+  if (driver_.role() != raft::Role::kLeader || !Settled()) return;
+  for (const api::Member& member : *known_().members) {
+    if (!member.awaits_vote || !Contains(driver_.configuration().learners, member.id) || !CaughtUp(member.id)) continue;
+    MembershipRequest promote{.command = storage::EncodeCommand({.body = api::MemberPromoteRequest{.id = member.id}}),
+                              .from = raft::kNobody};
+    raft::Configuration target = Target{driver_.configuration()}(api::MemberPromoteRequest{.id = member.id});
+    if (driver_.ProposeConfiguration(std::move(target), promote)) {
+      LOG(INFO) << "the member that was added has caught up and votes from now on: " << member.id;
+    }
+    return;  // one change at a time
+  }
 }
 
 void MembershipChanges::FailAll(const absl::Status& why) {
@@ -164,18 +180,19 @@ absl::Status MembershipChanges::Check(const Known& known, const api::MemberRemov
 absl::Status MembershipChanges::Check(const Known& known, const api::MemberPromoteRequest& promote) const {
   if (!raft::IsMember(driver_.configuration(), {promote.id})) return api::ErrMemberNotFound();
   if (Contains(driver_.configuration().voters, promote.id)) return api::ErrMemberNotLearner();
-  // An absolute distance: a share of a long log may be more than the learner ever catches up with.
-  const std::vector<raft::PeerStatus> peers = driver_.peers();
-  const auto peer =
-      std::find_if(peers.begin(), peers.end(), [&](const auto& one) { return one.id.value == promote.id; });
-  const bool reached =
-      peer != peers.end() && peer->match != raft::Index{} && transport_.ConnectedSince({promote.id}).has_value();
-  if (!reached || peer->needs_snapshot || peer->match.value + kPromotionLagMax < driver_.commit()) {
-    return api::ErrLearnerNotReady();
-  }
+  if (!CaughtUp(promote.id)) return api::ErrLearnerNotReady();
   // The learner has started: it keeps up.
   const bool enough = EnoughStarted(known, {.more = 1, .more_started = 1});
   return options_.strict_reconfiguration && !enough ? api::ErrMemberNotEnoughStarted() : absl::OkStatus();
+}
+
+// An absolute distance: a share of a long log may be more than the learner ever catches up with.
+bool MembershipChanges::CaughtUp(uint64_t id) const {
+  const std::vector<raft::PeerStatus> peers = driver_.peers();
+  const auto peer = std::find_if(peers.begin(), peers.end(), [&](const auto& one) { return one.id.value == id; });
+  const bool reached =
+      peer != peers.end() && peer->match != raft::Index{} && transport_.ConnectedSince({id}).has_value();
+  return reached && !peer->needs_snapshot && peer->match.value + kPromotionLagMax >= driver_.commit();
 }
 
 // Whether those voters that have started are a quorum of the voters after the change.

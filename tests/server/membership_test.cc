@@ -108,6 +108,26 @@ TEST_F(MembershipTest, ChangesThatComeTogetherAreCarriedOutOneAfterTheOther) {
   for (const absl::Status& status : ended) EXPECT_TRUE(status.ok()) << status;
 }
 
+// By the rules of a change that counts from its entry on, the new one would have to acknowledge its own addition.
+TEST(GrowingTest, ASingleMemberAnswersServesOnAndRestartsWhileTheOneThatIsAddedDoesNotRun) {
+  VirtualCluster cluster(1);
+  cluster.AwaitLeader();
+  const auto added = cluster.Propose(1, api::MemberAddRequest{.peer_urls = {"http://10.0.0.9:2380"}});
+  ASSERT_TRUE(added.ok()) << added.status();
+  const std::vector<api::Member> members = std::get<api::MembersResult>(*added).members;
+  ASSERT_EQ(members.size(), 2u);
+  for (const api::Member& member : members) EXPECT_FALSE(member.is_learner) << "clients see voters";
+  cluster.RunFor(seconds(10));
+  EXPECT_TRUE(cluster.Put(1, "key", "value").ok());
+  cluster.Crash(1);
+  cluster.Restart(1);
+  cluster.AwaitLeader();
+  EXPECT_TRUE(cluster.Put(1, "key", "value").ok());
+  const uint64_t id = members[0].id == 1 ? members[1].id : members[0].id;
+  EXPECT_TRUE(cluster.Propose(1, api::MemberRemoveRequest{.id = id}).ok());
+  EXPECT_EQ(cluster.store(1).Members().size(), 1u);
+}
+
 TEST(IncarnationTest, IsPublishedAndOneThatLostItsFolderHearsThatItMustEnd) {
   uint64_t life = 100;
   std::vector<uint64_t> forgot;

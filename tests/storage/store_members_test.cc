@@ -88,10 +88,34 @@ TEST(StoreMembers, TheIncarnationThatIsPublishedFirstStays) {
   EXPECT_EQ(store.machine().Members()[0].name, "d");
 }
 
+TEST(StoreMembers, OneThatAwaitsItsVoteIsShownAsAVoterAndThenIsOne) {
+  Store store;
+  store.ApplyTurn({Configuration(1, {.voters = {{1}}}, api::MemberBootstrapRequest{.members = {Named(1, "a")}}),
+                   Configuration(2, {.voters = {{1}}, .outgoing_voters = {}, .learners = {{2}}},
+                                 api::MemberAddRequest{.id = 2, .peer_urls = {"http://b:2380"}})});
+  ASSERT_TRUE(store.machine().Flush().ok());
+  store.Crash();
+  EXPECT_TRUE(store.machine().Members()[1].awaits_vote);
+  EXPECT_FALSE(store.machine().Members()[1].is_learner);
+  ASSERT_TRUE(store.Apply(api::MemberPublishRequest{.id = 2, .name = "b", .incarnation = 7}).ok());
+  EXPECT_TRUE(store.machine().Members()[1].awaits_vote);
+  store.ApplyTurn({Configuration(4, {.voters = {{1}, {2}}, .outgoing_voters = {{1}}, .learners = {}},
+                                 api::MemberPromoteRequest{.id = 2})});
+  EXPECT_FALSE(store.machine().Members()[1].awaits_vote);
+  EXPECT_FALSE(store.machine().Members()[1].is_learner);
+  EXPECT_EQ(store.machine().Members()[1].incarnation, 7u);
+}
+
 TEST(StoreMembers, ARowWithAnIncarnationComesBackAsItWas) {
   const api::Member member{.id = 7, .name = "n", .peer_urls = {"u"}, .client_urls = {"c"}, .incarnation = 9};
   const std::string whole = EncodeMemberRow(member);
   EXPECT_EQ(ParseMemberRow(7, whole), member);
+  for (const uint64_t incarnation : {0, 9}) {
+    api::Member awaiting = member;
+    awaiting.incarnation = incarnation;
+    awaiting.awaits_vote = true;
+    EXPECT_EQ(ParseMemberRow(7, EncodeMemberRow(awaiting)), awaiting);
+  }
   for (size_t size = whole.size() - 7; size < whole.size(); ++size) {
     EXPECT_FALSE(ParseMemberRow(7, whole.substr(0, size)).has_value());
   }
