@@ -10,7 +10,10 @@
 #include "server/config/identity.h"
 #include "server/config/validate.h"
 #include "server/node/bootstrap.h"
+#include "server/node/forced_cluster.h"
+#include "server/node/random.h"
 #include "server/peer/fetch_members.h"
+#include "server/peer/incarnations.h"
 #include "server/peer_urls.h"
 #include "server/runtime/clock.h"
 #include "server/runtime/hexadecimal.h"
@@ -61,6 +64,17 @@ std::vector<std::string> Sorted(std::vector<std::string> texts) {
   return texts;
 }
 
+// A member that has lost its folder must not come back under its old id: it has forgotten its votes. Members of
+// versions without incarnations are told by the client URLs that they have published, as etcd does it.
+absl::Status RefuseSecondLife(const storage::NodeFacts& facts, const std::vector<api::Member>& existing) {
+  for (const api::Member& member : existing) {
+    if (member.id != facts.identity.node_id || member.incarnation == facts.incarnation) continue;
+    if (member.incarnation == 0 && member.client_urls.empty()) continue;
+    return absl::FailedPreconditionError(ForgotText(member.id));
+  }
+  return absl::OkStatus();
+}
+
 // As etcd: the members that the settings name and those of the cluster must be the same, told by their peer URLs.
 absl::StatusOr<Bootstrapped> JoinExisting(const Settings& settings, const std::vector<BootstrapMember>& named,
                                           const ClusterMembers& existing) {
@@ -80,7 +94,8 @@ absl::StatusOr<Bootstrapped> JoinExisting(const Settings& settings, const std::v
   return bootstrapped;
 }
 
-absl::StatusOr<Bootstrapped> Bootstrap(const Settings& settings) {
+// `incarnation`: of the folder that is to be filled.
+absl::StatusOr<Bootstrapped> Bootstrap(const Settings& settings, uint64_t incarnation) {
   REGENT_ASSIGN_OR_RETURN(const std::vector<BootstrapMember> named, ParseInitialCluster(InitialCluster(settings)));
   const std::vector<PeerUrl> others = UrlsOfOthers(settings, named);
   if (settings.initial_cluster_state == "existing") {
@@ -89,18 +104,18 @@ absl::StatusOr<Bootstrapped> Bootstrap(const Settings& settings) {
       return absl::UnavailableError("cannot fetch cluster info from peer urls: " +
                                     std::string(existing.status().message()));
     }
-    return JoinExisting(settings, named, *existing);
+    REGENT_ASSIGN_OR_RETURN(Bootstrapped joined, JoinExisting(settings, named, *existing));
+    joined.facts.incarnation = incarnation;
+    REGENT_RETURN_IF_ERROR(RefuseSecondLife(joined.facts, existing->members));
+    return joined;
   }
   Bootstrapped bootstrapped = AssignIds(settings, named);
-  // A member that has lost its folder must not come back under its old id: it has forgotten its votes.
-  const absl::StatusOr<ClusterMembers> running = FetchMembers(others, PeerTls(settings), kAskForMembers);
-  if (!running.ok() || running->cluster_id != bootstrapped.facts.identity.cluster_id) return bootstrapped;
-  for (const api::Member& member : running->members) {
-    if (member.id != bootstrapped.facts.identity.node_id || member.client_urls.empty()) continue;
-    return absl::FailedPreconditionError(
-        "member " + Hexadecimal(member.id) +
-        " has already been bootstrapped: its data folder is gone, so remove the member "
-        "from the cluster and add it again");
+  bootstrapped.facts.incarnation = incarnation;
+  // Everybody is asked: one of them may not know yet what the others know.
+  for (const PeerUrl& other : others) {
+    const absl::StatusOr<ClusterMembers> running = FetchMembers({other}, PeerTls(settings), kAskForMembers);
+    if (!running.ok() || running->cluster_id != bootstrapped.facts.identity.cluster_id) continue;
+    REGENT_RETURN_IF_ERROR(RefuseSecondLife(bootstrapped.facts, running->members));
   }
   return bootstrapped;
 }
@@ -109,10 +124,16 @@ absl::StatusOr<Bootstrapped> Bootstrap(const Settings& settings) {
 // for a cluster of its own.
 absl::StatusOr<std::vector<api::Member>> JoinAgain(Settings settings, const storage::NodeFacts& facts) {
   settings.initial_cluster_state = "existing";
-  REGENT_ASSIGN_OR_RETURN(Bootstrapped bootstrapped, Bootstrap(settings));
+  REGENT_ASSIGN_OR_RETURN(Bootstrapped bootstrapped, Bootstrap(settings, facts.incarnation));
   if (bootstrapped.facts.identity == facts.identity) return std::move(bootstrapped.members);
   return absl::FailedPreconditionError("the data folder is that of member " + Hexadecimal(facts.identity.node_id) +
                                        ", and --initial-cluster names another one");
+}
+
+// Of a new folder it is drawn, and of one from before folders had any: that one was not lost.
+uint64_t IncarnationOf(const storage::DataFolder& folder, uint64_t seed) {
+  const uint64_t drawn = Random(seed ^ 0x666f6c646572).Next() | 1;
+  return folder.facts().has_value() && folder.facts()->incarnation != 0 ? folder.facts()->incarnation : drawn;
 }
 
 void LogFindings(const storage::RecoveredLog& recovered) {
@@ -121,6 +142,16 @@ void LogFindings(const storage::RecoveredLog& recovered) {
     LOG(WARNING) << "discarded a torn tail of the log" << Field("where", recovered.torn_where)
                  << Field("bytes", recovered.torn_bytes);
   }
+}
+
+// --peer-auto-tls. Before anybody is asked: that takes a certificate.
+absl::Status EnsurePeerCertificate(const Settings& settings) {
+  const bool makes = MakesPeerCertificate(settings);
+  LOG_IF(WARNING, settings.peer_auto_tls && !makes) << "ignoring peer auto TLS since certs given";
+  if (!makes) return absl::OkStatus();
+  std::vector<std::string> hosts;
+  for (const Url& url : settings.listen_peer_urls) hosts.push_back(url.host);
+  return EnsureSelfCertificate(PeerFixtures(settings), hosts, settings.self_signed_cert_validity);
 }
 
 storage::LogOptions MakeLogOptions(storage::LogOptions options, NodeStorage& opened, uint64_t seed, Metrics& metrics) {
@@ -135,6 +166,26 @@ storage::LogOptions MakeLogOptions(storage::LogOptions options, NodeStorage& ope
   };
   options.make_room = [&opened] { return opened.reserve->GiveUp(); };
   return options;
+}
+
+// --force-new-cluster, on a log and a store that are open.
+absl::Status Force(const Settings& settings, NodeStorage& opened) {
+  if (!opened.folder->complete()) {
+    LOG(WARNING) << "--force-new-cluster has no effect: there is no data yet";
+    return absl::OkStatus();
+  }
+  api::Member self{.id = opened.facts.identity.node_id, .name = settings.name};
+  for (const Url& url : settings.initial_advertise_peer_urls) self.peer_urls.push_back(url.text);
+  REGENT_ASSIGN_OR_RETURN(const std::vector<uint64_t> dropped,
+                          ForceNewCluster(*opened.log, *opened.state_machine, self, &opened.recovered));
+  std::string ids;
+  for (const uint64_t id : dropped) ids += (ids.empty() ? "" : " ") + Hexadecimal(id);
+  LOG(WARNING) << (dropped.empty() ? "--force-new-cluster: this member is the only one already"
+                                   : "--force-new-cluster: THIS MEMBER IS A CLUSTER OF ITS OWN NOW; the others are "
+                                     "removed for ever, never start them again, add new ones instead")
+               << "; start it without the flag from now on" << Field("member-id", Hexadecimal(self.id))
+               << Field("removed", ids) << Field("last-index", opened.recovered.last_index.value);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -177,12 +228,16 @@ absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& set
   REGENT_ASSIGN_OR_RETURN(opened->folder, storage::DataFolder::Open(files, {.data_dir = DataDirectory(settings),
                                                                             .wal_dir = settings.wal_dir}));
   storage::DataFolder& folder = *opened->folder;
+  REGENT_RETURN_IF_ERROR(EnsurePeerCertificate(settings));
   std::vector<api::Member> first_members;
+  const uint64_t incarnation = IncarnationOf(folder, seed);
   if (folder.complete()) {
     opened->facts = *folder.facts();
+    opened->facts.incarnation = incarnation;
+    REGENT_RETURN_IF_ERROR(folder.Claim(opened->facts));
   } else {
     REGENT_RETURN_IF_ERROR(ValidateBootstrap(settings));
-    REGENT_ASSIGN_OR_RETURN(Bootstrapped bootstrapped, Bootstrap(settings));
+    REGENT_ASSIGN_OR_RETURN(Bootstrapped bootstrapped, Bootstrap(settings, incarnation));
     opened->facts = bootstrapped.facts;
     if (settings.initial_cluster_state == "existing") {
       opened->joining = std::move(bootstrapped.members);
@@ -201,7 +256,7 @@ absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& set
                                                                std::move(log_options), &opened->recovered));
   if (parts.wrap_log) opened->log = parts.wrap_log(std::move(opened->log));
   LogFindings(opened->recovered);
-  if (folder.complete() && opened->recovered.last_index == raft::Index{}) {
+  if (folder.complete() && opened->recovered.last_index == raft::Index{} && !settings.force_new_cluster) {
     REGENT_ASSIGN_OR_RETURN(opened->joining, JoinAgain(settings, opened->facts));
   }
   if (!first_members.empty()) {
@@ -219,6 +274,7 @@ absl::StatusOr<std::unique_ptr<NodeStorage>> OpenNodeStorage(const Settings& set
     if (installed != nullptr) opened->state_machine->Replace(std::move(installed));
     REGENT_RETURN_IF_ERROR(opened->snapshots->Clean());
   }
+  if (settings.force_new_cluster) REGENT_RETURN_IF_ERROR(Force(settings, *opened));
   if (!folder.complete()) REGENT_RETURN_IF_ERROR(folder.Complete());
   return opened;
 }

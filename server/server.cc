@@ -15,6 +15,7 @@
 #include "server/config/auto_compaction.h"
 #include "server/node/node.h"
 #include "server/node_storage.h"
+#include "server/peer/incarnations.h"
 #include "server/peer/tcp_transport.h"
 #include "server/peer_urls.h"
 #include "server/rpc/h2_engine.h"
@@ -66,6 +67,7 @@ NodeOptions MakeNodeOptions(const Settings& settings, int64_t quota_bytes, const
   options.name = settings.name;
   options.peer_urls = Texts(settings.initial_advertise_peer_urls);
   options.client_urls = Texts(settings.advertise_client_urls);
+  options.incarnation = facts.incarnation;
   options.heartbeat_interval = settings.heartbeat_interval;
   options.election_timeout = settings.election_timeout;
   options.raft.pre_vote = settings.pre_vote;
@@ -73,6 +75,12 @@ NodeOptions MakeNodeOptions(const Settings& settings, int64_t quota_bytes, const
   options.learners_max = settings.max_learners;
   options.request_bytes_max = settings.max_request_bytes;
   options.quota_bytes = quota_bytes;
+  // At etcd's default the store's own measure is better: a flush every few seconds would write everything several
+  // times.
+  const Settings defaults;
+  if (settings.snapshot_count != defaults.snapshot_count) options.flush_entries_max = settings.snapshot_count;
+  options.log_entries_kept =
+      settings.snapshot_catchup_entries == 0 ? defaults.snapshot_catchup_entries : settings.snapshot_catchup_entries;
   options.slow_request = settings.warning_apply_duration;
   if (settings.watch_progress_notify_interval.count() > 0) {
     options.watch.progress_interval = settings.watch_progress_notify_interval;
@@ -123,7 +131,8 @@ Listener::Options MakeListenerOptions(const Settings& settings) {
 }
 
 TransportOptions MakeTransportOptions(const Settings& settings, const storage::NodeFacts& facts) {
-  TransportOptions options{.cluster_id = facts.identity.cluster_id, .self = {facts.identity.node_id}};
+  TransportOptions options{
+      .cluster_id = facts.identity.cluster_id, .self = {facts.identity.node_id}, .incarnation = facts.incarnation};
   options.seed = DrawSeed();
   options.tls = PeerTls(settings);
   for (const Url& url : settings.listen_peer_urls) {
@@ -192,6 +201,7 @@ class ComposedServer final : public Server {
 
   // In the order in which they are made; destroyed from the end.
   Metrics metrics_;
+  Incarnations incarnations_;
   std::unique_ptr<NodeStorage> storage_;
   std::unique_ptr<TcpTransport> transport_;
   std::unique_ptr<ThreadLoop> raft_loop_;
@@ -234,12 +244,13 @@ absl::Status ComposedServer::Open(const Settings& settings, Events events) {
                          [this](raft::NodeId, const Refusal& refusal) {
                            // It was removed while it did not run: its own log does not say so.
                            if (refusal.reason == RefusalReason::kRemoved) apply_loop_->Post([this] { OnRemoved(); });
+                           if (refusal.reason == RefusalReason::kForgot) EndProcess(refusal.text);
                          },
                      .admit = [this](const Hello& hello) -> std::optional<Refusal> {
-                       if (!node_->WasRemoved(hello.from.value)) return std::nullopt;
+                       if (!node_->WasRemoved(hello.from.value)) return incarnations_.Judge(hello);
                        return Refusal{RefusalReason::kRemoved, "the member was removed from the cluster"};
                      },
-                     .members = [this] { return *node_->CurrentMembers(); }});
+                     .members = [this] { return incarnations_.Complete(*node_->CurrentMembers()); }});
   return absl::OkStatus();
 }
 
@@ -293,7 +304,11 @@ absl::Status ComposedServer::OpenNode(const Settings& settings) {
   options.on_leader_lost = [this] { services_->LeaderLost(); };
   options.joining = storage_->joining;
   options.on_removed = [this] { OnRemoved(); };
-  options.on_members = [this](const std::vector<api::Member>& members) { transport_->SetPeers(PeersOf(members)); };
+  options.on_forgot = [id = options.member_id] { EndProcess(ForgotText(id)); };
+  options.on_members = [this](const std::vector<api::Member>& members) {
+    incarnations_.SetMembers(members);
+    transport_->SetPeers(PeersOf(members));
+  };
   REGENT_ASSIGN_OR_RETURN(node_, Node::Open(seams, std::move(options), storage_->recovered));
   return absl::OkStatus();
 }

@@ -137,13 +137,15 @@ class Writer {
   void Body(const api::MemberPublishRequest& publish) {
     EnumByte(Kind::kMemberPublish);
     Varint(publish.id), Bytes(publish.name), Texts(publish.client_urls);
+    if (publish.incarnation != 0) Varint(publish.incarnation);
   }
   void Body(const api::MemberBootstrapRequest& bootstrap) {
     EnumByte(Kind::kMemberBootstrap);
     Varint(bootstrap.members.size());
     for (const api::Member& member : bootstrap.members) {
       Varint(member.id), Bytes(member.name), Texts(member.peer_urls), Texts(member.client_urls);
-      Byte(Flags(member.is_learner));
+      Byte(Flags(member.is_learner, member.incarnation != 0));
+      if (member.incarnation != 0) Varint(member.incarnation);
     }
   }
 
@@ -355,14 +357,21 @@ class Reader {
   api::MemberPublishRequest MemberPublish() {
     api::MemberPublishRequest publish;
     publish.id = Varint(), publish.name = Bytes(), publish.client_urls = Texts();
+    if (!failed_ && !rest_.empty()) publish.incarnation = Incarnation();
     return publish;
+  }
+  uint64_t Incarnation() {
+    const uint64_t incarnation = Varint();
+    return incarnation == 0 ? Fail() : incarnation;
   }
   api::MemberBootstrapRequest MemberBootstrap() {
     api::MemberBootstrapRequest bootstrap;
     for (size_t left = Count(); left > 0 && !failed_; --left) {
       api::Member member;
       member.id = Varint(), member.name = Bytes(), member.peer_urls = Texts(), member.client_urls = Texts();
-      member.is_learner = FlagsByte(1) & 1;
+      const uint8_t flags = FlagsByte(3);
+      member.is_learner = flags & 1;
+      if ((flags & 2) != 0) member.incarnation = Incarnation();
       bootstrap.members.push_back(std::move(member));
     }
     return bootstrap;

@@ -63,15 +63,26 @@ std::string EncodeMemberRow(const api::Member& member) {
   AppendText(value, member.name);
   AppendTexts(value, member.peer_urls);
   AppendTexts(value, member.client_urls);
+  if (member.incarnation != 0) AppendBigEndian64(value, member.incarnation);
+  if (member.awaits_vote) value.push_back(1);
   return value;
 }
 
 std::optional<api::Member> ParseMemberRow(uint64_t id, std::string_view value) {
   RowReader reader(value);
   api::Member member{.id = id};
-  const bool whole = ReadText(reader, member.name) && ReadTexts(reader, member.peer_urls) &&
-                     ReadTexts(reader, member.client_urls) && reader.rest().empty();
-  if (!whole) return std::nullopt;
+  const bool texts =
+      ReadText(reader, member.name) && ReadTexts(reader, member.peer_urls) && ReadTexts(reader, member.client_urls);
+  std::string_view rest = reader.rest();
+  if (!texts || rest.size() > sizeof member.incarnation + 1) return std::nullopt;
+  if (rest.size() >= sizeof member.incarnation) {
+    member.incarnation = ReadBigEndian64(rest);
+    rest.remove_prefix(sizeof member.incarnation);
+    if (member.incarnation == 0) return std::nullopt;
+  }
+  if (rest.empty()) return member;
+  if (rest != "\1") return std::nullopt;
+  member.awaits_vote = true;
   return member;
 }
 

@@ -1,8 +1,10 @@
 // Who the members of the cluster are: replicated state, of which apply alone is the owner. Who of them votes and who
 // learns is said by the configuration, and nowhere else.
 //
-//   row 'm' 'm' id:8 -> name urls urls        of a member: name (v bytes), peer URLs, client URLs (v count, v bytes
-//   each) row 'm' 'r' id:8 -> empty                 was removed; its id never comes back
+//   row 'm' 'm' id:8 -> name urls urls inc? awaits?   of a member: name (v bytes), peer URLs, client URLs (v count, v
+//                                             bytes each), incarnation (8 bytes) once it is published, a byte 1 while
+//                                             it awaits its vote
+//   row 'm' 'r' id:8 -> empty                 was removed; its id never comes back
 #pragma once
 
 #include <cstdint>

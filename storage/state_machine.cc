@@ -275,7 +275,8 @@ std::vector<api::Member> Machine::Members() const {
   if (configuration_.has_value()) configuration = raft::DecodeConfigurationEntry(configuration_->data);
   for (const auto& [id, member] : members_->all()) {
     members.push_back(member);
-    members.back().is_learner = configuration.has_value() && !raft::IsVoter(configuration->configuration, {id});
+    members.back().is_learner =
+        !member.awaits_vote && configuration.has_value() && !raft::IsVoter(configuration->configuration, {id});
   }
   return members;
 }
@@ -289,7 +290,10 @@ void Machine::PutMember(api::Member member, ApplyOutcome& outcome) {
 
 // The checks of these three were made by the leader that proposed them, when nothing else was under way.
 Machine::Result Machine::Execute(const api::MemberAddRequest& request, ApplyOutcome& outcome) {
-  PutMember({.id = request.id, .peer_urls = request.peer_urls}, outcome);
+  std::optional<raft::ConfigurationEntry> with;
+  if (configuration_.has_value()) with = raft::DecodeConfigurationEntry(configuration_->data);
+  const bool learns = with.has_value() && !raft::IsVoter(with->configuration, {request.id});
+  PutMember({.id = request.id, .peer_urls = request.peer_urls, .awaits_vote = learns && !request.is_learner}, outcome);
   return ShowMembers();
 }
 
@@ -300,7 +304,15 @@ Machine::Result Machine::Execute(const api::MemberRemoveRequest& request, ApplyO
   return ShowMembers();
 }
 
-Machine::Result Machine::Execute(const api::MemberPromoteRequest&, ApplyOutcome&) { return ShowMembers(); }
+Machine::Result Machine::Execute(const api::MemberPromoteRequest& request, ApplyOutcome& outcome) {
+  const auto found = members_->all().find(request.id);
+  if (found != members_->all().end() && found->second.awaits_vote) {
+    api::Member member = found->second;
+    member.awaits_vote = false;
+    PutMember(std::move(member), outcome);
+  }
+  return ShowMembers();
+}
 
 Machine::Result Machine::Execute(const api::MemberUpdateRequest& request, ApplyOutcome& outcome) {
   const auto found = members_->all().find(request.id);
@@ -317,11 +329,16 @@ Machine::Result Machine::Execute(const api::MemberUpdateRequest& request, ApplyO
   return ShowMembers();
 }
 
-// Of a member that was removed meanwhile nothing is kept.
+// Of a member that was removed meanwhile nothing is kept. The first incarnation that is published stays: whoever
+// publishes another one has lost the folder in which it is recorded for what it has voted.
 Machine::Result Machine::Execute(const api::MemberPublishRequest& request, ApplyOutcome& outcome) {
   const auto found = members_->all().find(request.id);
   if (found == members_->all().end()) return api::ErrMemberNotFound();
   api::Member member = found->second;
+  if (member.incarnation != 0 && request.incarnation != 0 && member.incarnation != request.incarnation) {
+    return absl::FailedPreconditionError("the member was started before, with another data folder");
+  }
+  if (request.incarnation != 0) member.incarnation = request.incarnation;
   member.name = request.name;
   member.client_urls = request.client_urls;
   PutMember(std::move(member), outcome);

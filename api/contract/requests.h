@@ -109,6 +109,12 @@ struct Member {
   std::vector<std::string> peer_urls;
   std::vector<std::string> client_urls;
   bool is_learner = false;
+  // Drawn at random with the member's data folder: the same id with another one has forgotten its votes, and is nobody.
+  // 0: not published yet. Clients are not told.
+  uint64_t incarnation = 0;
+  // It was added to a cluster of one voter, which could decide nothing any more if the new one voted at once: it learns
+  // until it has caught up, and then the leader lets it vote. Clients see a voter.
+  bool awaits_vote = false;
   bool operator==(const Member&) const = default;
 };
 
@@ -141,6 +147,7 @@ struct MemberPublishRequest {
   uint64_t id = 0;
   std::string name;
   std::vector<std::string> client_urls;
+  uint64_t incarnation = 0;  // 0: of a version that had none; what is known stays
   bool operator==(const MemberPublishRequest&) const = default;
 };
 

@@ -139,6 +139,7 @@ class Printer {
     JsonObject body;
     body.Text("member_ID", std::to_string(publish.id)).Text("name", publish.name);
     body.Texts("clientURLs", publish.client_urls);
+    if (publish.incarnation != 0) body.Text("incarnation", std::to_string(publish.incarnation));
     return JsonObject().Json("member_publish", body.Take()).Take();
   }
   absl::StatusOr<std::string> operator()(const api::MemberBootstrapRequest& bootstrap) const {

@@ -34,7 +34,6 @@ constexpr std::string_view kNoDiscovery = "discovery of members is not there yet
 constexpr std::string_view kNoAuth = "authentication is not there yet";
 constexpr std::string_view kOwnLimits = "connections between members have limits of their own";
 constexpr std::string_view kNoComparison = "members do not compare their stores yet";
-constexpr std::string_view kNoSnapshots = "snapshots between members are not there yet";
 constexpr std::string_view kNoTracing = "distributed tracing is not there yet";
 constexpr std::string_view kOtherStore = "the store is not bbolt; it gathers what one turn of the apply loop has";
 constexpr std::string_view kOtherLog = "the log frees its own segments once the store has flushed what they hold";
@@ -43,14 +42,16 @@ constexpr auto kTable = std::to_array<Option>({
     {"name", kMember, kActive, &Settings::name, "Name of this member, for people."},
     {"data-dir", kMember, kActive, &Settings::data_dir, "Folder of the log and the store; \"<name>.etcd\" when empty."},
     {"wal-dir", kMember, kActive, &Settings::wal_dir, "Folder of the log alone; beside the store when empty."},
-    {"snapshot-count", kMember, kNotActive, Number("10000"), "Entries after which etcd takes a snapshot.", kOtherLog},
+    {"snapshot-count", kMember, kActive, &Settings::snapshot_count,
+     "Applied entries after which the store is flushed, which frees the log and bounds what a restart repeats; looked "
+     "at every five seconds. At the default, as at 0, the store's own measure alone counts: a full table or a minute."},
     {"heartbeat-interval", kMember, kActive, &Settings::heartbeat_interval, "Milliseconds between heartbeats."},
     {"election-timeout", kMember, kActive, &Settings::election_timeout,
      "Milliseconds without a leader before an election; at least five heartbeats, at most 50000."},
     {"initial-election-tick-advance", kMember, kNotActive, kOn, "Whether the first election comes early.",
      "a node alone elects itself at once"},
     {"listen-peer-urls", kMember, kActive, &Settings::listen_peer_urls,
-     "Where other members are served; a single node opens no such port."},
+     "Where other members are served."},
     {"listen-client-urls", kMember, kActive, &Settings::listen_client_urls,
      "Where clients are served, gRPC and HTTP/1.1 on one port; http://HOST:PORT or unix://PATH, comma-separated."},
     {"listen-client-http-urls", kMember, kActive, &Settings::listen_client_http_urls,
@@ -90,9 +91,9 @@ constexpr auto kTable = std::to_array<Option>({
     {"initial-advertise-peer-urls", kClustering, kActive, &Settings::initial_advertise_peer_urls,
      "The peer URLs of this member when the cluster is made; the member id is derived from them."},
     {"initial-cluster", kClustering, kActive, &Settings::initial_cluster,
-     "The members when the cluster is made, name=URL, comma-separated; one member so far."},
+     "The members when the cluster is made, name=URL, comma-separated."},
     {"initial-cluster-state", kClustering, kActive, &Settings::initial_cluster_state,
-     "Whether the cluster is made (new) or joined (existing, not there yet); of no effect once there is data.", "",
+     "Whether the cluster is made (new) or joined (existing); of no effect once there is data.", "",
      "new,existing"},
     {"initial-cluster-token", kClustering, kActive, &Settings::initial_cluster_token,
      "Distinguishes clusters made with the same URLs; part of the ids."},
@@ -151,8 +152,12 @@ constexpr auto kTable = std::to_array<Option>({
      "Common names that certificates of members may have."},
     {"peer-cert-allowed-hostname", kSecurity, kActive, &Settings::peer_cert_allowed_hostname,
      "Hosts that certificates of members may name."},
-    {"peer-auto-tls", kSecurity, kRefused, kOff, "Whether a certificate for members is made.", kNoTls},
-    {"self-signed-cert-validity", kSecurity, kRefused, Number("1"), "Years that such certificates are valid.", kNoTls},
+    {"peer-auto-tls", kSecurity, kActive, &Settings::peer_auto_tls,
+     "Whether a certificate for members is made, in fixtures/peer of the data folder, and nobody's is checked; not "
+     "with "
+     "--peer-cert-file."},
+    {"self-signed-cert-validity", kSecurity, kActive, &Settings::self_signed_cert_validity,
+     "Years that such a certificate is valid, 1 to 1000."},
     {"peer-crl-file", kSecurity, kRefused, kText, "Revoked certificates of members.", kNoTls},
     {"peer-skip-client-san-verification", kSecurity, kActive, &Settings::peer_skip_client_san_verification,
      "Whether the host in certificates of members is not checked."},
@@ -212,11 +217,13 @@ constexpr auto kTable = std::to_array<Option>({
     {"max-learners", kFeatures, kActive, &Settings::max_learners, "Learners that a cluster may have."},
     {"downgrade-check-time", kFeatures, kNotActive, Time("5s"), "How often the state of a downgrade is looked at.",
      "downgrades are not there yet"},
-    {"snapshot-catchup-entries", kFeatures, kNotActive, Number("5000"), "Entries kept for members that are behind.",
-     kNoSnapshots},
+    {"snapshot-catchup-entries", kFeatures, kActive, &Settings::snapshot_catchup_entries,
+     "Applied entries that stay in the log for members that are behind, while it has no more than 1 GiB; whoever needs "
+     "older ones gets a snapshot. A member alone keeps none. 0 is the default."},
 
-    {"force-new-cluster", kUnsafe, kRefused, kOff, "Make a cluster of one member from this member's data.",
-     "disaster recovery of a cluster is not there yet"},
+    {"force-new-cluster", kUnsafe, kActive, &Settings::force_new_cluster,
+     "Make a cluster of this member alone from its data, when the others are lost for ever; they and the learners are "
+     "removed for good. Remove the flag after the start."},
     {"unsafe-no-fsync", kUnsafe, kActive, &Settings::unsafe_no_fsync,
      "For tests alone: do not wait for the disk. A power cut loses acknowledged writes."},
     {"config-file", kOther, kActive, &Settings::config_file,

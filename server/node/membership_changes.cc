@@ -32,7 +32,8 @@ struct Target {
   raft::Configuration configuration;
 
   raft::Configuration operator()(const api::MemberAddRequest& add) {
-    (add.is_learner ? configuration.learners : configuration.voters).push_back({add.id});
+    const bool learns = add.is_learner || configuration.voters.size() == 1;
+    (learns ? configuration.learners : configuration.voters).push_back({add.id});
     return configuration;
   }
   raft::Configuration operator()(const api::MemberRemoveRequest& remove) {
@@ -57,6 +58,7 @@ MembershipChanges::MembershipChanges(const NodeSeams& seams, const NodeOptions& 
                                      Applier& applier, std::function<Known()> known)
     : loop_(seams.raft_loop),
       options_(options),
+      metrics_(seams.metrics),
       transport_(seams.transport),
       driver_(driver),
       applier_(applier),
@@ -84,7 +86,22 @@ void MembershipChanges::Advance() {
     }
     waiting_.pop_front();
   }
+  if (waiting_.empty()) PromoteAwaited();
   advancing_ = false;
+}
+
+void MembershipChanges::PromoteAwaited() {
+  if (driver_.role() != raft::Role::kLeader || !Settled()) return;
+  for (const api::Member& member : *known_().members) {
+    if (!member.awaits_vote || !Contains(driver_.configuration().learners, member.id) || !CaughtUp(member.id)) continue;
+    MembershipRequest promote{.command = storage::EncodeCommand({.body = api::MemberPromoteRequest{.id = member.id}}),
+                              .from = raft::kNobody};
+    raft::Configuration target = Target{driver_.configuration()}(api::MemberPromoteRequest{.id = member.id});
+    if (driver_.ProposeConfiguration(std::move(target), promote)) {
+      LOG(INFO) << "the member that was added has caught up and votes from now on: " << member.id;
+    }
+    return;  // one change at a time
+  }
 }
 
 void MembershipChanges::FailAll(const absl::Status& why) {
@@ -107,12 +124,16 @@ bool MembershipChanges::Try(Waiting& waiting) {
   if (const auto* add = std::get_if<api::MemberAddRequest>(&waiting.body)) broken = Check(known, *add);
   if (const auto* remove = std::get_if<api::MemberRemoveRequest>(&waiting.body)) broken = Check(known, *remove);
   if (const auto* promote = std::get_if<api::MemberPromoteRequest>(&waiting.body)) broken = Check(known, *promote);
+  const bool promotes = std::holds_alternative<api::MemberPromoteRequest>(waiting.body);
   if (!broken.ok()) {
+    if (promotes) metrics_.server_learner_promote_failures.With({std::string(broken.message())}).Increment();
     Refuse(waiting.request, broken);
     return true;
   }
   raft::Configuration target = std::visit(Target{driver_.configuration()}, waiting.body);
-  return driver_.ProposeConfiguration(std::move(target), waiting.request);
+  const bool proposed = driver_.ProposeConfiguration(std::move(target), waiting.request);
+  if (promotes && proposed) metrics_.server_learner_promote_successes.Increment();
+  return proposed;
 }
 
 void MembershipChanges::Refuse(MembershipRequest& request, absl::Status why) {
@@ -159,18 +180,19 @@ absl::Status MembershipChanges::Check(const Known& known, const api::MemberRemov
 absl::Status MembershipChanges::Check(const Known& known, const api::MemberPromoteRequest& promote) const {
   if (!raft::IsMember(driver_.configuration(), {promote.id})) return api::ErrMemberNotFound();
   if (Contains(driver_.configuration().voters, promote.id)) return api::ErrMemberNotLearner();
-  // An absolute distance: a share of a long log may be more than the learner ever catches up with.
-  const std::vector<raft::PeerStatus> peers = driver_.peers();
-  const auto peer =
-      std::find_if(peers.begin(), peers.end(), [&](const auto& one) { return one.id.value == promote.id; });
-  const bool reached =
-      peer != peers.end() && peer->match != raft::Index{} && transport_.ConnectedSince({promote.id}).has_value();
-  if (!reached || peer->needs_snapshot || peer->match.value + kPromotionLagMax < driver_.commit()) {
-    return api::ErrLearnerNotReady();
-  }
+  if (!CaughtUp(promote.id)) return api::ErrLearnerNotReady();
   // The learner has started: it keeps up.
   const bool enough = EnoughStarted(known, {.more = 1, .more_started = 1});
   return options_.strict_reconfiguration && !enough ? api::ErrMemberNotEnoughStarted() : absl::OkStatus();
+}
+
+// An absolute distance: a share of a long log may be more than the learner ever catches up with.
+bool MembershipChanges::CaughtUp(uint64_t id) const {
+  const std::vector<raft::PeerStatus> peers = driver_.peers();
+  const auto peer = std::find_if(peers.begin(), peers.end(), [&](const auto& one) { return one.id.value == id; });
+  const bool reached =
+      peer != peers.end() && peer->match != raft::Index{} && transport_.ConnectedSince({id}).has_value();
+  return reached && !peer->needs_snapshot && peer->match.value + kPromotionLagMax >= driver_.commit();
 }
 
 // Whether those voters that have started are a quorum of the voters after the change.

@@ -4,6 +4,11 @@
 // A request that breaks a rule was certainly not proposed, and whoever asked hears so. One that was proposed is
 // answered through the log of the member that took it, like any write.
 //
+// A voter that is added to a single one learns first: by the rules for changing a configuration that counts from its
+// entry on, the new one would have to acknowledge its own addition, and it does not run yet. etcd, where a change
+// counts from its apply on, answers, and then decides nothing until the new one runs. Here the single one goes on alone
+// until the new one has caught up, and then lets it vote.
+//
 // Owner: the raft loop.
 #pragma once
 
@@ -42,6 +47,9 @@ class MembershipChanges {
     MonotonicTime deadline;
   };
 
+  // Those that learn for the time being, when they have caught up.
+  void PromoteAwaited();
+  bool CaughtUp(uint64_t id) const;
   // False: the request waits on.
   bool Try(Waiting& waiting);
   bool Settled() const;
@@ -63,6 +71,7 @@ class MembershipChanges {
 
   Loop& loop_;
   const NodeOptions& options_;
+  Metrics& metrics_;
   Transport& transport_;
   RaftDriver& driver_;
   Applier& applier_;

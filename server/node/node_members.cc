@@ -33,12 +33,15 @@ void Node::OnMembers() {
   is_learner_.store(own != members.end() && own->is_learner);
   std::set<uint64_t> removed = seams_.state_machine.RemovedMembers();
   const bool removed_here = removed.contains(options_.member_id);
+  const bool forgot = own != members.end() && own->incarnation != 0 && options_.incarnation != 0 &&
+                      own->incarnation != options_.incarnation;
   {
     const MutexLock lock(members_mutex_);
     members_ = std::make_shared<const std::vector<api::Member>>(std::move(members));
     removed_members_ = std::move(removed);
   }
   if (removed_here && options_.on_removed) options_.on_removed();
+  if (forgot && options_.on_forgot) options_.on_forgot();
   seams_.raft_loop.Post([this] { TellMembers(); });
 }
 
@@ -88,19 +91,25 @@ void Node::MemberList(bool linearizable, api::MonotonicTime deadline, api::Done<
   });
 }
 
-// Tells the others this member's name and where its clients reach it, when that is news. On the raft loop.
+// Tells the others this member's name, where its clients reach it and which folder it lives by, when that is news. On
+// the raft loop.
 void Node::Publish() {
   const std::shared_ptr<const std::vector<api::Member>> members = CurrentMembers();
   const auto own = std::find_if(members->begin(), members->end(),
                                 [this](const api::Member& member) { return member.id == options_.member_id; });
   if (publishing_ || !ready() || stopping_.load() || own == members->end()) return;
-  if (own->name == options_.name && own->client_urls == options_.client_urls) return;
+  const bool same_folder = options_.incarnation == 0 || own->incarnation == options_.incarnation;
+  if (own->name == options_.name && own->client_urls == options_.client_urls && same_folder) return;
   publishing_ = true;
-  const api::MemberPublishRequest publish{
-      .id = options_.member_id, .name = options_.name, .client_urls = options_.client_urls};
+  const api::MemberPublishRequest publish{.id = options_.member_id,
+                                          .name = options_.name,
+                                          .client_urls = options_.client_urls,
+                                          .incarnation = options_.incarnation};
   ProposeOwn(publish, 0, [this](const absl::Status& status) {
     publishing_ = false;
+    // FailedPrecondition: another folder's incarnation is published; on_forgot has heard it.
     if (status.ok() || status == api::ErrMemberNotFound() || status == api::ErrStopped()) return;
+    if (absl::IsFailedPrecondition(status)) return;
     LOG(WARNING) << "this member could not publish its name and its client URLs, and tries again: " << status;
     seams_.raft_loop.PostAfter(kPublishAgain, [this] { Publish(); });
   });
@@ -221,6 +230,7 @@ void Node::StepArrivedSnapshot() {
 void Node::Install(raft::StepId step, std::optional<raft::HardState> hard_state,
                    const raft::SnapshotToInstall& snapshot) {
   installing_ = true;
+  seams_.metrics.server_snapshot_apply_in_progress_total.Set(1);
   log_.Reset(hard_state, snapshot.index, snapshot.term, [this, step, index = snapshot.index] {
     seams_.apply_loop.Post([this, step, index] {
       absl::StatusOr<std::shared_ptr<storage::Engine>> engine = seams_.snapshots->SwitchToReceived();
@@ -232,6 +242,7 @@ void Node::Install(raft::StepId step, std::optional<raft::HardState> hard_state,
       RemoveReplacedLater();
       seams_.raft_loop.Post([this, step, leases = seams_.state_machine.Leases()] {
         installing_ = false;
+        seams_.metrics.server_snapshot_apply_in_progress_total.Set(0);
         keeper_.Replace(leases);
         driver_.OnInstalled(step);
         receiver_.OnInstalled(true);

@@ -30,6 +30,7 @@ struct NodeOptions {
   std::string name;
   std::vector<std::string> peer_urls;
   std::vector<std::string> client_urls;
+  uint64_t incarnation = 0;  // of the data folder, published to the others; 0: none
   // What a member that joins was told by the others; empty: log and store know, or this member is alone.
   std::vector<api::Member> joining;
 
@@ -53,6 +54,7 @@ struct NodeOptions {
   Duration disk_stall_max = std::chrono::seconds(20);       // a write that takes longer ends the process
   Duration flush_check_interval = std::chrono::seconds(5);  // how often the log is released up to the flushed state
   Duration flush_interval = std::chrono::seconds(60);  // the store is flushed if it has not flushed itself this long
+  uint64_t flush_entries_max = 0;  // and when it has applied more entries than so since; 0: however many
 
   size_t snapshot_piece_bytes = 1 << 20;          // what a member that receives a snapshot asks for at a time
   uint64_t snapshot_bytes_per_second = 64 << 20;  // it asks no faster than so
@@ -73,6 +75,9 @@ struct NodeOptions {
   std::function<void(const std::vector<api::Member>&)> on_members;
   // On the apply loop: this member is none any more, for ever.
   std::function<void()> on_removed;
+  // On the apply loop: the cluster knows this member with another data folder, which is lost. This one has forgotten
+  // what it voted and acknowledged, so it must end at once.
+  std::function<void()> on_forgot;
   // A broken disk or a broken promise: must end the process with a non-zero status. After it returns, if it does, the
   // node acknowledges nothing any more.
   std::function<void(const std::string& why)> on_fatal;

@@ -52,6 +52,7 @@ RaftDriver::RaftDriver(const NodeSeams& seams, const NodeOptions& options, raft:
 }
 
 void RaftDriver::Start() {
+  ticked_at_ = loop_.Now();
   Turn();
   loop_.PostAfter(options_.heartbeat_interval, [this] { Tick(); });
 }
@@ -268,7 +269,20 @@ void RaftDriver::PeerGone(raft::NodeId peer) {
   });
 }
 
+// As etcd counts and says it: a heartbeat that comes more than an interval late.
+void RaftDriver::WatchHeartbeats() {
+  const MonotonicTime now = loop_.Now();
+  const Duration late = now - std::exchange(ticked_at_, now) - 2 * options_.heartbeat_interval;
+  const size_t others = core_.role() == raft::Role::kLeader ? core_.peers().size() : 0;
+  if (late <= Duration::zero() || others == 0) return;
+  metrics_.server_heartbeat_send_failures_total.Increment(others);
+  LOG(WARNING) << "leader failed to send out heartbeat on time; took too long, leader is overloaded likely from slow "
+                  "disk; exceeded by "
+               << std::chrono::duration_cast<std::chrono::milliseconds>(late).count() << " ms";
+}
+
 void RaftDriver::Tick() {
+  WatchHeartbeats();
   loop_.PostAfter(options_.heartbeat_interval, [this] { Tick(); });
   core_.Tick();
   if (step_since_.has_value() && log_.waits_for_space()) step_since_ = loop_.Now();

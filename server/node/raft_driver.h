@@ -111,6 +111,7 @@ class RaftDriver {
   void OnRole(const raft::RoleChange& change);
   void ReportApplied();
   void Tick();
+  void WatchHeartbeats();
   void Publish();
 
   Loop& loop_;
@@ -139,6 +140,7 @@ class RaftDriver {
     absl::AnyInvocable<void(absl::Status)> done;
   };
   std::optional<Transfer> transfer_;
+  MonotonicTime ticked_at_;
   std::optional<MonotonicTime> step_since_;  // a durable step is outstanding
   bool step_out_ = false;
   bool in_turn_ = false;

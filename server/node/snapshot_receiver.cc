@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "glog/logging.h"
+#include "server/runtime/hexadecimal.h"
 #include "server/runtime/json_log.h"
 
 namespace regent::server {
@@ -26,7 +27,9 @@ void SnapshotReceiver::OnOffer(raft::NodeId from, SnapshotOffer offer) {
     return;
   }
   const MonotonicTime now = seams_.raft_loop.Now();
-  reception_.emplace(Reception{.from = from, .offer = std::move(offer), .asked = now, .progress = now});
+  if (reception_.has_value()) End(false);
+  reception_.emplace(Reception{.from = from, .offer = std::move(offer), .begun = now, .asked = now, .progress = now});
+  seams_.metrics.network_snapshot_receive_inflights_total.With({Hexadecimal(from.value)}).Add(1);
   LOG(INFO) << "receiving a snapshot" << Field("index", reception_->offer.facts.index.value)
             << Field("files", reception_->offer.files.size());
   Begin();
@@ -109,13 +112,27 @@ void SnapshotReceiver::OnInstalled(bool installed) {
   LOG(INFO) << (installed ? "a snapshot is installed" : "a snapshot came too late and is not installed")
             << Field("index", reception_->offer.facts.index.value);
   seams_.transport.Tell(reception_->from, SnapshotEnd{.number = reception_->offer.number, .installed = installed});
+  End(installed);
+}
+
+void SnapshotReceiver::End(bool installed) {
+  Metrics& metrics = seams_.metrics;
+  const std::string from = Hexadecimal(reception_->from.value);
+  metrics.network_snapshot_receive_inflights_total.With({from}).Add(-1);
+  if (installed) {
+    metrics.network_snapshot_receive_success.With({from}).Increment();
+    metrics.network_snapshot_receive_total_duration_seconds.With({from}).Observe(seams_.raft_loop.Now() -
+                                                                                 reception_->begun);
+  } else {
+    metrics.network_snapshot_receive_failures.With({from}).Increment();
+  }
   reception_.reset();
 }
 
 void SnapshotReceiver::GiveUp(const absl::Status& why) {
   LOG(WARNING) << "the reception of a snapshot is given up" << Field("error", std::string(why.message()));
   seams_.transport.Tell(reception_->from, SnapshotEnd{.number = reception_->offer.number, .installed = false});
-  reception_.reset();
+  End(false);
 }
 
 void SnapshotReceiver::Tick() {

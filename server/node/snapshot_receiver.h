@@ -42,6 +42,7 @@ class SnapshotReceiver {
     std::shared_ptr<storage::SnapshotWriter> writer;  // null: not begun
     bool writing = false;                             // a job of the pool has it
     bool arrived = false;
+    MonotonicTime begun;
     MonotonicTime asked;
     MonotonicTime progress;
   };
@@ -52,6 +53,7 @@ class SnapshotReceiver {
   void OnWritten(uint64_t number, const absl::Status& status, size_t bytes);
   void Complete();
   void GiveUp(const absl::Status& why);
+  void End(bool installed);
   bool Runs(uint64_t number) const { return reception_.has_value() && reception_->offer.number == number; }
 
   const NodeSeams& seams_;

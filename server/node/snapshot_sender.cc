@@ -32,6 +32,8 @@ void SnapshotSender::Want(const raft::SnapshotToSend& wanted, raft::Index applie
                            .applied = applied,
                            .deadline = seams_.raft_loop.Now() + (place ? kPatience : Duration::zero())};
   if (!place) return;
+  transfers_[wanted.to].begun = seams_.raft_loop.Now();
+  seams_.metrics.network_snapshot_send_inflights_total.With({Hexadecimal(wanted.to.value)}).Add(1);
   UpdateHold();
   seams_.apply_loop.Post([this, peer = wanted.to, number] {
     const std::string folder = seams_.snapshots->OutgoingFolder(number);
@@ -129,6 +131,7 @@ void SnapshotSender::Drop(raft::NodeId peer, bool sent) {
   const auto found = transfers_.find(peer);
   const Transfer transfer = std::move(found->second);
   transfers_.erase(found);
+  if (transfer.begun.has_value()) Count(peer, seams_.raft_loop.Now() - *transfer.begun, sent);
   if (!transfer.files.empty()) {
     seams_.background.Post([this, number = transfer.number] { (void)Remove(*seams_.snapshots, number); });
   }
@@ -138,6 +141,15 @@ void SnapshotSender::Drop(raft::NodeId peer, bool sent) {
   }
   UpdateHold();
   events_.report(peer, transfer.term, sent, transfer.facts.index);
+}
+
+void SnapshotSender::Count(raft::NodeId peer, Duration took, bool sent) {
+  Metrics& metrics = seams_.metrics;
+  const std::string to = Hexadecimal(peer.value);
+  metrics.network_snapshot_send_inflights_total.With({to}).Add(-1);
+  if (!sent) return metrics.network_snapshot_send_failures.With({to}).Increment();
+  metrics.network_snapshot_send_success.With({to}).Increment();
+  metrics.network_snapshot_send_total_duration_seconds.With({to}).Observe(took);
 }
 
 void SnapshotSender::Stop() {

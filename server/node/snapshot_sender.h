@@ -47,6 +47,7 @@ class SnapshotSender {
     std::vector<storage::SnapshotFile> files;  // empty: it is being made
     MonotonicTime deadline;
     bool reading = false;
+    std::optional<MonotonicTime> begun{};  // nullopt: there was no place for it
   };
   struct Made {
     storage::SnapshotFacts facts;
@@ -57,6 +58,7 @@ class SnapshotSender {
   Transfer* Find(raft::NodeId peer, uint64_t number);
   void Drop(raft::NodeId peer, bool sent);
   void UpdateHold();
+  void Count(raft::NodeId peer, Duration took, bool sent);
 
   const NodeSeams& seams_;
   const NodeOptions& options_;

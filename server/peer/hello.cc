@@ -42,7 +42,8 @@ void AppendUrls(std::string& out, const std::vector<PeerUrl>& urls) {
   }
 }
 
-absl::StatusOr<std::vector<PeerUrl>> TakeUrls(std::string_view bytes) {
+// Takes them from the front of `bytes`.
+absl::StatusOr<std::vector<PeerUrl>> TakeUrls(std::string_view& bytes) {
   std::vector<PeerUrl> urls;
   if (bytes.empty()) return urls;
   const auto count = static_cast<uint8_t>(bytes[0]);
@@ -83,6 +84,7 @@ std::string EncodeHello(const Hello& hello) {
   AppendU64(frame, hello.from.value);
   AppendU64(frame, hello.to.value);
   AppendUrls(frame, hello.urls);
+  AppendU64(frame, hello.incarnation);
   EndFrame(frame);
   return frame;
 }
@@ -132,11 +134,16 @@ absl::StatusOr<Hello> DecodeHello(std::string_view payload) {
               .cluster_id = storage::GetU64(payload.data() + 5),
               .from = {storage::GetU64(payload.data() + 13)},
               .to = {storage::GetU64(payload.data() + 21)},
-              .urls = {}};
+              .urls = {},
+              .incarnation = 0};
   if (hello.version_min > hello.version_max) return absl::InvalidArgumentError("a hello without any version");
   if (hello.from == raft::kNobody && hello.lane != Lane::kMembers)
     return absl::InvalidArgumentError("a hello without a sender");
-  REGENT_ASSIGN_OR_RETURN(hello.urls, TakeUrls(payload.substr(kNumbersBytes)));
+  payload.remove_prefix(kNumbersBytes);
+  REGENT_ASSIGN_OR_RETURN(hello.urls, TakeUrls(payload));
+  if (payload.empty()) return hello;
+  if (payload.size() < sizeof hello.incarnation) return absl::InvalidArgumentError("a hello that is cut off");
+  hello.incarnation = storage::GetU64(payload.data());
   return hello;
 }
 

@@ -3,8 +3,8 @@
 // The side that dialled sends a hello. The other one answers with a welcome that names the version both will speak, or
 // with a refusal and closes. Until its hello is accepted a stranger can cost a few kilobytes and a few seconds.
 //
-//   hello     "REGENT PEER\n", version_min u16, version_max u16, lane u8, cluster u64, from u64, to u64, urls
-//             little-endian
+//   hello     "REGENT PEER\n", version_min u16, version_max u16, lane u8, cluster u64, from u64, to u64, urls,
+//             incarnation u64 of the sender, which may be missing; little-endian
 //   urls      count u8, of each: flags u8 (1 TLS, 2 unix socket), port u16, length u16, host or path; may be missing
 //   welcome   version u16
 //   refusal   reason u8, text
@@ -50,6 +50,8 @@ struct Hello {
   // Where `from` listens: a member that was away while everybody else was replaced could answer nobody without it.
   // Those beyond the limits above are left out.
   std::vector<PeerUrl> urls;
+  // Of the data folder of `from` (storage/data_folder.h). 0: it does not say.
+  uint64_t incarnation = 0;
   bool operator==(const Hello&) const = default;
 };
 
@@ -65,6 +67,7 @@ enum class RefusalReason : uint8_t {
   kCluster = 2,  // another cluster
   kNotMe = 3,    // the address belongs to another member now
   kRemoved = 4,  // the sender is no member any more
+  kForgot = 5,   // the sender uses a member's id without the data folder that the member had (incarnations.h)
 };
 
 struct Refusal {

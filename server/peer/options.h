@@ -21,6 +21,7 @@ namespace regent::server {
 struct TransportOptions {
   uint64_t cluster_id = 0;
   raft::NodeId self;
+  uint64_t incarnation = 0;  // of the data folder; told to the others
   std::vector<PeerUrl> listen;
   std::vector<PeerUrl> advertise;  // told to those who do not know this member yet, so that they can answer
   std::optional<TlsOptions> tls;   // needed where a URL is secure

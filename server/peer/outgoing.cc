@@ -9,6 +9,7 @@
 #include <array>
 #include <utility>
 
+#include "server/runtime/clock.h"
 #include "server/runtime/json_log.h"
 #include "server/runtime/system_error.h"
 
@@ -24,6 +25,7 @@ constexpr size_t kFlushBytesMax = 1 << 20;
 constexpr Duration kLookUpTimeout = std::chrono::seconds(5);
 constexpr Duration kStable = std::chrono::seconds(1);  // a connection that lasts so long was a success
 constexpr size_t kSaidMax = 20;
+constexpr Duration kObserveInterval = std::chrono::seconds(5);  // of the round trip, while something is sent
 
 void Tune(int fd, std::chrono::milliseconds unconfirmed_max) {
   const int on = 1;
@@ -66,12 +68,24 @@ bool Outgoing::Send(std::string frames) {
   }
   queued_bytes_ += frames.size();
   queue_.push_back(std::move(frames));
+  if (may_write_ && lane_ == Lane::kRaft) ObserveRoundTrip();
   // A stream that breaks here is reported to the transport's thread by the socket.
   if (may_write_ && queue_.size() == 1 && !Flush()) {
     shutdown(stream_->fd(), SHUT_RDWR);
     Forget();
   }
   return true;
+}
+
+// As the kernel has it from what was confirmed; nothing for a unix socket.
+void Outgoing::ObserveRoundTrip() {
+  const MonotonicTime now = SteadyNow();
+  if (now - observed_at_ < kObserveInterval) return;
+  observed_at_ = now;
+  tcp_info about{};
+  socklen_t size_bytes = sizeof about;
+  if (getsockopt(stream_->fd(), IPPROTO_TCP, TCP_INFO, &about, &size_bytes) != 0 || about.tcpi_rtt == 0) return;
+  metrics_.round_trip.Observe(std::chrono::duration<double>(std::chrono::microseconds(about.tcpi_rtt)).count());
 }
 
 bool Outgoing::Flush() {
@@ -200,7 +214,8 @@ void Outgoing::Greet(MonotonicTime now) {
                                          .cluster_id = options_.cluster_id,
                                          .from = options_.self,
                                          .to = peer_,
-                                         .urls = options_.advertise});
+                                         .urls = options_.advertise,
+                                         .incarnation = options_.incarnation});
   bool sent = false;
   std::string error;
   {

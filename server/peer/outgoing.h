@@ -77,6 +77,7 @@ class Outgoing {
   const PeerUrl& url() const { return urls_[attempt_ % urls_.size()]; }
 
   // As much as may be written while others wait. False: the stream is broken.
+  void ObserveRoundTrip() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ByteStream::Moved ReadSome();
@@ -102,7 +103,8 @@ class Outgoing {
   std::atomic<MonotonicTime> open_since_{MonotonicTime()};  // the beginning of time: it is not open
   Mutex mutex_;
   std::unique_ptr<ByteStream> stream_ ABSL_GUARDED_BY(mutex_);
-  bool may_write_ ABSL_GUARDED_BY(mutex_) = false;  // the hello was accepted, nothing has failed
+  bool may_write_ ABSL_GUARDED_BY(mutex_) = false;     // the hello was accepted, nothing has failed
+  MonotonicTime observed_at_ ABSL_GUARDED_BY(mutex_);  // the round trip
   std::deque<std::string> queue_ ABSL_GUARDED_BY(mutex_);
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t first_sent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the first in the queue

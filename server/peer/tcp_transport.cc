@@ -300,12 +300,11 @@ void EpollTransport::AdoptPeers() {
   ConnectTo(EverybodyToReach());
 }
 
-// A member that was removed hears it when it connects again.
+// Who may not come any more, because it was removed or is not who it says, hears it when it connects again.
 void EpollTransport::DropUnwelcome() {
   std::erase_if(incoming_, [&](const auto& entry) {
     const auto& [id, incoming] = entry;
-    if (incoming->state() != Incoming::State::kOpen || members_.contains(incoming->from()) || incoming->StillWelcome())
-      return false;
+    if (incoming->state() != Incoming::State::kOpen || incoming->StillWelcome()) return false;
     const auto opened = opened_.find({incoming->from(), incoming->lane()});
     if (opened != opened_.end() && opened->second == id) opened_.erase(opened);
     strangers_.erase(incoming->from());

@@ -106,6 +106,19 @@ TEST(ValidationTest, ToolsCommandLinesAreValid) {
   }
 }
 
+TEST(ValidationTest, ACertificateThatAMemberMakesItselfIsValidForSomeYears) {
+  EXPECT_EQ(Judge({"--peer-auto-tls", "--listen-peer-urls=https://127.0.0.1:0"}), "");
+  EXPECT_EQ(Judge({"--peer-auto-tls", "--self-signed-cert-validity=1000"}), "");
+  EXPECT_EQ(Judge({"--self-signed-cert-validity=0"}), "") << "nobody makes one";
+  EXPECT_EQ(Judge({"--peer-auto-tls", "--self-signed-cert-validity=0"}),
+            "selfSignedCertValidity is invalid,it should be greater than 0");
+  EXPECT_EQ(Judge({"--peer-auto-tls", "--self-signed-cert-validity=1001"}),
+            "--self-signed-cert-validity=1001 is too long: at most 1000 years");
+  EXPECT_EQ(Judge({"--peer-auto-tls", "--peer-cert-file=/c", "--listen-peer-urls=https://127.0.0.1:0"}),
+            "cannot listen on TLS for https://127.0.0.1:0: KeyFile and CertFile are not presented")
+      << "half of a given certificate is no reason to make one";
+}
+
 struct Bootstrap {
   std::vector<std::string> arguments;
   std::string message;  // of the error; empty: none

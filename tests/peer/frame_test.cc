@@ -110,8 +110,10 @@ TEST(HelloTest, ComesBackAsItWasAndSkipsWhatALaterVersionAppends) {
                     .from = {3},
                     .to = {UINT64_MAX},
                     .urls = {{.secure = true, .address = {.host = "db-3.example", .port = 2380}},
-                             {.address = {.is_unix = true, .host = "/run/peer.sock"}}}};
+                             {.address = {.is_unix = true, .host = "/run/peer.sock"}}},
+                    .incarnation = 0x99aabbccddeeff00};
   const size_t urls_bytes = 1 + 5 + 12 + 5 + 14;
+  const size_t incarnation_bytes = 8;
   const std::string frame = EncodeHello(hello);
   FrameReader reader(kHelloBytesMax);
   Feed(reader, frame);
@@ -120,12 +122,16 @@ TEST(HelloTest, ComesBackAsItWasAndSkipsWhatALaterVersionAppends) {
   const std::string payload((*found)->payload);
   EXPECT_EQ(*DecodeHello(payload), hello);
   EXPECT_EQ(*DecodeHello(payload + "more"), hello);
-  Hello without_urls = hello;
-  without_urls.urls.clear();
+  Hello without_incarnation = hello;
+  without_incarnation.incarnation = 0;
+  Hello without_both = without_incarnation;
+  without_both.urls.clear();
   for (size_t size = 0; size < payload.size(); ++size) {
     const auto cut = DecodeHello(payload.substr(0, size));
-    if (size == payload.size() - urls_bytes) {
-      EXPECT_EQ(*cut, without_urls);
+    if (size == payload.size() - urls_bytes - incarnation_bytes) {
+      EXPECT_EQ(*cut, without_both);
+    } else if (size == payload.size() - incarnation_bytes) {
+      EXPECT_EQ(*cut, without_incarnation);
     } else {
       EXPECT_FALSE(cut.ok()) << size;
     }
@@ -143,7 +149,7 @@ TEST(HelloTest, UrlsBeyondTheLimitsAreLeftOutAndNotBelieved) {
   hello.urls.erase(hello.urls.begin());
   hello.urls.resize(kHelloUrlsMax);
   EXPECT_EQ(*DecodeHello(payload), hello);
-  payload[payload.size() - kHelloUrlsMax * 6 - 1] = kHelloUrlsMax + 1;
+  payload[payload.size() - sizeof hello.incarnation - kHelloUrlsMax * 6 - 1] = kHelloUrlsMax + 1;
   EXPECT_FALSE(DecodeHello(payload).ok());
 }
 

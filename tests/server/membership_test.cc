@@ -48,6 +48,11 @@ TEST_F(MembershipTest, ALearnerIsAddedSeenAndRemovedAndItsIdNeverComesBack) {
   }
   ASSERT_NE(id, 0u);
   EXPECT_EQ(Change(leader_, api::MemberPromoteRequest{.id = id}).status(), api::ErrLearnerNotReady());
+  EXPECT_EQ(cluster_.metrics(leader_)
+                .server_learner_promote_failures.With({std::string(api::ErrLearnerNotReady().message())})
+                .value(),
+            1u);
+  EXPECT_EQ(cluster_.metrics(leader_).server_learner_promote_successes.value(), 0u);
   ASSERT_TRUE(Change(follower, api::MemberRemoveRequest{.id = id}).ok());
   EXPECT_EQ(Change(leader_, api::MemberRemoveRequest{.id = id}).status(), api::ErrMemberNotFound());
   EXPECT_EQ(Change(leader_, api::MemberAddRequest{.id = id, .peer_urls = {"http://10.0.0.8:2380"}}).status(),
@@ -119,6 +124,57 @@ TEST_F(MembershipTest, ChangesThatComeTogetherAreCarriedOutOneAfterTheOther) {
       [&ended](absl::StatusOr<api::WriteResult> result) { ended.push_back(result.status()); });
   ASSERT_TRUE(cluster_.RunUntil([&] { return ended.size() == 5; }));
   for (const absl::Status& status : ended) EXPECT_TRUE(status.ok()) << status;
+}
+
+// By the rules of a change that counts from its entry on, the new one would have to acknowledge its own addition.
+TEST(GrowingTest, ASingleMemberAnswersServesOnAndRestartsWhileTheOneThatIsAddedDoesNotRun) {
+  VirtualCluster cluster(1);
+  cluster.AwaitLeader();
+  const auto added = cluster.Propose(1, api::MemberAddRequest{.peer_urls = {"http://10.0.0.9:2380"}});
+  ASSERT_TRUE(added.ok()) << added.status();
+  const std::vector<api::Member> members = std::get<api::MembersResult>(*added).members;
+  ASSERT_EQ(members.size(), 2u);
+  for (const api::Member& member : members) EXPECT_FALSE(member.is_learner) << "clients see voters";
+  cluster.RunFor(seconds(10));
+  EXPECT_TRUE(cluster.Put(1, "key", "value").ok());
+  cluster.Crash(1);
+  cluster.Restart(1);
+  cluster.AwaitLeader();
+  EXPECT_TRUE(cluster.Put(1, "key", "value").ok());
+  const uint64_t id = members[0].id == 1 ? members[1].id : members[0].id;
+  EXPECT_TRUE(cluster.Propose(1, api::MemberRemoveRequest{.id = id}).ok());
+  EXPECT_EQ(cluster.store(1).Members().size(), 1u);
+}
+
+TEST(IncarnationTest, IsPublishedAndOneThatLostItsFolderHearsThatItMustEnd) {
+  uint64_t life = 100;
+  std::vector<uint64_t> forgot;
+  VirtualCluster cluster(3, [&](NodeOptions& options) {
+    options.incarnation = life + options.member_id;
+    options.on_forgot = [&forgot, id = options.member_id] { forgot.push_back(id); };
+  });
+  cluster.AwaitLeader();
+  const auto all_published = [&] {
+    for (uint64_t id = 1; id <= 3; ++id) {
+      for (const api::Member& member : cluster.store(id).Members()) {
+        if (member.incarnation != 100 + member.id) return false;
+      }
+    }
+    return true;
+  };
+  ASSERT_TRUE(cluster.RunUntil(all_published));
+  // The same folder: nothing is to be said.
+  cluster.Crash(2);
+  cluster.Restart(2);
+  cluster.AwaitLeader();
+  EXPECT_THAT(forgot, ElementsAre());
+  // Another one, before anybody refuses it: it finds its own row in the log.
+  cluster.Crash(3);
+  life = 200;
+  cluster.Restart(3);
+  ASSERT_TRUE(cluster.RunUntil([&] { return !forgot.empty(); }));
+  EXPECT_EQ(forgot[0], 3u);
+  EXPECT_TRUE(all_published()) << "what was published first stays";
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "server/node/bootstrap.h"
+#include "server/node/forced_cluster.h"
 #include "server/node/node.h"
 #include "storage/log_store.h"
 #include "storage/memory_engine.h"
@@ -38,6 +39,7 @@ class VirtualCluster {
   }
   Node& node(uint64_t id) { return *member(id).node; }
   const storage::StateMachine& store(uint64_t id) { return *member(id).state_machine; }
+  Metrics& metrics(uint64_t id) { return member(id).metrics; }
   int snapshots_installed(uint64_t id) { return member(id).snapshots->installed(); }
   // Giving it up is what happens on a full disk.
   storage::ReserveFile& reserve(uint64_t id) { return member(id).reserve; }
@@ -96,6 +98,12 @@ class VirtualCluster {
     member(id).Stop();
   }
   void Restart(uint64_t id) { member(id).Start(); }
+  // As with --force-new-cluster. Returns whom it dropped.
+  std::vector<uint64_t> RestartForced(uint64_t id) {
+    std::vector<uint64_t> dropped;
+    member(id).Start(&dropped);
+    return dropped;
+  }
   sim::Network& network() { return network_; }
 
   // Waits for the answer of a call that is given its Done.
@@ -134,7 +142,8 @@ class VirtualCluster {
     }
     ~Member() { Stop(); }
 
-    void Start() {
+    // `forced`: the cluster is made this member's alone, and whom it dropped is put there.
+    void Start(std::vector<uint64_t>* forced = nullptr) {
       sim::Scheduler& scheduler = cluster.scheduler_;
       raft_loop = scheduler.NewLoop("raft");
       log_loop = scheduler.NewLoop("log");
@@ -155,6 +164,11 @@ class VirtualCluster {
         auto received = snapshots->SwitchToReceived();
         ASSERT_TRUE(received.ok()) << received.status();
         state_machine->Replace(*std::move(received));
+      }
+      if (forced != nullptr) {
+        const auto dropped = ForceNewCluster(*log, *state_machine, cluster.first_members_[id - 1], &recovered);
+        ASSERT_TRUE(dropped.ok()) << dropped.status();
+        *forced = *dropped;
       }
       NodeOptions options;
       options.cluster_id = 7;

@@ -1,5 +1,7 @@
 // Members in the store: what the log says about them is what every member knows, and a restart changes nothing.
 #include <string>
+#include <type_traits>
+#include <variant>
 #include <vector>
 
 #include "api/contract/errors.h"
@@ -84,6 +86,67 @@ TEST(StoreMembers, PublishingAndUpdatingChangeTheirOwnFieldsAlone) {
   EXPECT_EQ(first.name, "new");
   EXPECT_THAT(first.client_urls, ElementsAre("http://a:2379"));
   EXPECT_THAT(first.peer_urls, ElementsAre("http://a:1", "http://a:2"));
+}
+
+TEST(StoreMembers, TheIncarnationThatIsPublishedFirstStays) {
+  Store store;
+  store.ApplyTurn({Configuration(1, {.voters = {{1}}}, api::MemberBootstrapRequest{.members = {Named(1, "a")}})});
+  EXPECT_EQ(store.machine().Members()[0].incarnation, 0u);
+  ASSERT_TRUE(store.Apply(api::MemberPublishRequest{.id = 1, .name = "a", .incarnation = 7}).ok());
+  const absl::Status other = store.Apply(api::MemberPublishRequest{.id = 1, .name = "b", .incarnation = 8}).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(other)) << other;
+  ASSERT_TRUE(store.Apply(api::MemberPublishRequest{.id = 1, .name = "c"}).ok()) << "of an earlier version";
+  ASSERT_TRUE(store.Apply(api::MemberPublishRequest{.id = 1, .name = "d", .incarnation = 7}).ok());
+  ASSERT_TRUE(store.Apply(api::MemberUpdateRequest{.id = 1, .peer_urls = {"http://a:1"}}).ok());
+  ASSERT_TRUE(store.machine().Flush().ok());
+  store.Crash();
+  EXPECT_EQ(store.machine().Members()[0].incarnation, 7u);
+  EXPECT_EQ(store.machine().Members()[0].name, "d");
+}
+
+TEST(StoreMembers, OneThatAwaitsItsVoteIsShownAsAVoterAndThenIsOne) {
+  Store store;
+  store.ApplyTurn({Configuration(1, {.voters = {{1}}}, api::MemberBootstrapRequest{.members = {Named(1, "a")}}),
+                   Configuration(2, {.voters = {{1}}, .outgoing_voters = {}, .learners = {{2}}},
+                                 api::MemberAddRequest{.id = 2, .peer_urls = {"http://b:2380"}})});
+  ASSERT_TRUE(store.machine().Flush().ok());
+  store.Crash();
+  EXPECT_TRUE(store.machine().Members()[1].awaits_vote);
+  EXPECT_FALSE(store.machine().Members()[1].is_learner);
+  ASSERT_TRUE(store.Apply(api::MemberPublishRequest{.id = 2, .name = "b", .incarnation = 7}).ok());
+  EXPECT_TRUE(store.machine().Members()[1].awaits_vote);
+  store.ApplyTurn({Configuration(4, {.voters = {{1}, {2}}, .outgoing_voters = {{1}}, .learners = {}},
+                                 api::MemberPromoteRequest{.id = 2}),
+                   Last(5, {.voters = {{1}, {2}}})});
+  EXPECT_FALSE(store.machine().Members()[1].awaits_vote);
+  EXPECT_FALSE(store.machine().Members()[1].is_learner);
+  EXPECT_EQ(store.machine().Members()[1].incarnation, 7u);
+}
+
+TEST(StoreMembers, ARowWithAnIncarnationComesBackAsItWas) {
+  const api::Member member{.id = 7, .name = "n", .peer_urls = {"u"}, .client_urls = {"c"}, .incarnation = 9};
+  const std::string whole = EncodeMemberRow(member);
+  EXPECT_EQ(ParseMemberRow(7, whole), member);
+  for (const uint64_t incarnation : {0, 9}) {
+    api::Member awaiting = member;
+    awaiting.incarnation = incarnation;
+    awaiting.awaits_vote = true;
+    EXPECT_EQ(ParseMemberRow(7, EncodeMemberRow(awaiting)), awaiting);
+  }
+  for (size_t size = whole.size() - 7; size < whole.size(); ++size) {
+    EXPECT_FALSE(ParseMemberRow(7, whole.substr(0, size)).has_value());
+  }
+}
+
+TEST(StoreMembers, CommandsWithAndWithoutAnIncarnationComeBackAsTheyWere) {
+  const auto back = [](const auto& body) {
+    const absl::StatusOr<Command> command = DecodeCommand(EncodeCommand({.body = body}));
+    return command.ok() && std::get<std::decay_t<decltype(body)>>(command->body) == body;
+  };
+  EXPECT_TRUE(back(api::MemberPublishRequest{.id = 1, .name = "a", .client_urls = {"c"}}));
+  EXPECT_TRUE(back(api::MemberPublishRequest{.id = 1, .name = "a", .client_urls = {"c"}, .incarnation = UINT64_MAX}));
+  EXPECT_TRUE(back(api::MemberBootstrapRequest{
+      .members = {{.id = 1, .is_learner = true, .incarnation = 5}, {.id = 2}, {.id = 3, .incarnation = 6}}}));
 }
 
 TEST(StoreMembers, AMalformedRowIsTold) {

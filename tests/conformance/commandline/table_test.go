@@ -211,7 +211,7 @@ func refused() []row {
 		flags("--client-cert-auth=false --cert-file= --auto-tls=0 --tls-min-version=TLS1.2", ready),
 		bare("--discovery-token=x", "both --discovery-token and --discovery-endpoints must be set", refuses("--discovery-token "+discovery)),
 		flags("--discovery-dial-timeout=2000ms --discovery-token=", ready),
-		flags("--force-new-cluster", ready, refuses("--force-new-cluster is not supported by this version of regent")),
+		flags("--force-new-cluster", ready),
 		flags("--force-new-cluster=false", ready),
 		bare("--enable-distributed-tracing --distributed-tracing-sampling-rate=-1", "tracing sampling rate must be positive",
 			refuses("distributed tracing is not there yet")),
