@@ -44,6 +44,8 @@ void WatchHub::DeliverPublications() {
   }
   touched_.clear();
   CountSends(start);
+  // The matcher's order of keys is chance.
+  std::sort(dropped_.begin(), dropped_.end(), [](const Watcher* a, const Watcher* b) { return a->serial < b->serial; });
   for (Watcher* watcher : dropped_) {
     watcher->dropping = false;
     watcher->gathered.clear();

@@ -250,9 +250,22 @@ class ClusterSimulation {
     LosePower(*site);
   }
 
+  // Connections are made again all the time, and whoever is known as removed where he introduces himself hears so.
+  void RetireRefused() {
+    for (const auto& site : sites_) {
+      if (site->gone || site->machine.node() == nullptr) continue;
+      const bool refused = std::any_of(sites_.begin(), sites_.end(), [&](const auto& other) {
+        return !other->gone && other->machine.node() != nullptr && network_.Reaches(site->id, other->id) &&
+               other->machine.node()->WasRemoved(site->id);
+      });
+      if (refused) Retire(site->id);
+    }
+  }
+
   void ActOnMembers() {
     clients_->PostAfter(RandomDuration(200ms, 3s), [this] {
       if (settling_) return;
+      RetireRefused();
       membership_->Act();
       ActOnMembers();
     });
@@ -418,6 +431,7 @@ class ClusterSimulation {
       Look(*site);
     }
     scheduler_.RunFor(20s);
+    RetireRefused();
     std::vector<Site*> there;
     for (auto& site : sites_) {
       if (!site->gone) there.push_back(site.get());

@@ -44,6 +44,8 @@ class Network {
   // A connection breaks, and nothing else: the others take the member for dead.
   void FalseAlarm(uint64_t id);
 
+  // Both ways: a connection needs them.
+  bool Reaches(uint64_t from, uint64_t to) const { return !IsCut(from, to) && !IsCut(to, from); }
   void Cut(uint64_t from, uint64_t to) { cut_.emplace(from, to); }
   void Isolate(uint64_t id);
   void Heal() { cut_.clear(); }
