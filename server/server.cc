@@ -242,15 +242,18 @@ absl::Status ComposedServer::Open(const Settings& settings, Events events) {
                      .on_peer_gone = [this](raft::NodeId peer) { node_->PeerGone(peer); },
                      .on_refused =
                          [this](raft::NodeId, const Refusal& refusal) {
-                           // It was removed while it did not run: its own log does not say so.
-                           if (refusal.reason == RefusalReason::kRemoved) apply_loop_->Post([this] { OnRemoved(); });
+                           // It was removed while it did not run: its own log does not say so. Who follows a leader has
+                           // not been removed by its cluster, whatever a member says that was forced out of it.
+                           if (refusal.reason == RefusalReason::kRemoved && !node_->HasLeader()) {
+                             apply_loop_->Post([this] { OnRemoved(); });
+                           }
                            if (refusal.reason == RefusalReason::kForgot) EndProcess(refusal.text);
                          },
                      .admit = [this](const Hello& hello) -> std::optional<Refusal> {
                        if (!node_->WasRemoved(hello.from.value)) return incarnations_.Judge(hello);
                        return Refusal{RefusalReason::kRemoved, "the member was removed from the cluster"};
                      },
-                     .members = [this] { return incarnations_.Complete(*node_->CurrentMembers()); }});
+                     .members = [this] { return incarnations_.Complete(node_->MembersForJoiners()); }});
   return absl::OkStatus();
 }
 

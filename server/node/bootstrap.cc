@@ -14,7 +14,6 @@ namespace regent::server {
 namespace {
 
 constexpr raft::Term kBootstrapTerm{1};
-constexpr raft::Index kForGood{UINT64_MAX};  // of members that no entry of the log has named yet
 
 absl::StatusOr<raft::PlacedConfiguration> ConfigurationIn(const raft::Entry& entry) {
   const std::optional<raft::ConfigurationEntry> decoded = raft::DecodeConfigurationEntry(entry.data);
@@ -23,6 +22,8 @@ absl::StatusOr<raft::PlacedConfiguration> ConfigurationIn(const raft::Entry& ent
   }
   return raft::PlacedConfiguration{.index = entry.index, .configuration = decoded->configuration};
 }
+
+}  // namespace
 
 absl::Status CheckAgainstStore(raft::Index applied, const storage::RecoveredLog& recovered) {
   if (applied > recovered.last_index) {
@@ -36,6 +37,8 @@ absl::Status CheckAgainstStore(raft::Index applied, const storage::RecoveredLog&
   }
   return absl::OkStatus();
 }
+
+namespace {
 
 // Those in the log behind what is applied.
 absl::StatusOr<std::vector<raft::Entry>> LaterConfigurations(storage::LogStore& log, raft::Index applied,
@@ -101,7 +104,7 @@ absl::StatusOr<NodeStart> MakeNodeStart(const NodeSeams& seams, const NodeOption
   for (const api::Member& member : options.joining) {
     auto& nodes = member.is_learner ? first.configuration.learners : first.configuration.voters;
     nodes.push_back({member.id});
-    start.named.push_back({kForGood, member});
+    start.named.push_back({kToldWhenJoining, member});
   }
   if (const std::optional<raft::Entry> entry = seams.state_machine.configuration()) {
     REGENT_ASSIGN_OR_RETURN(first, ConfigurationIn(*entry));

@@ -22,11 +22,15 @@ absl::Status WriteBootstrapEntry(storage::LogStore& log, const std::vector<api::
 
 // Who is named by the request that came with a configuration: those that a cluster begins with, or who joins. They must
 // be reached before the entry can be committed.
+inline constexpr raft::Index kToldWhenJoining{UINT64_MAX};  // in an entry's place
 struct NamedMember {
   raft::Index index;  // of the entry
   api::Member member;
 };
 std::vector<NamedMember> MembersNamedIn(const raft::Entry& configuration);
+
+// DataLoss when the store has applied what the log does not have, or the log begins behind it.
+absl::Status CheckAgainstStore(raft::Index applied, const storage::RecoveredLog& recovered);
 
 struct NodeStart {
   raft::CoreStart core;

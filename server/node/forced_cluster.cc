@@ -83,6 +83,8 @@ absl::StatusOr<std::vector<uint64_t>> ForceNewCluster(storage::LogStore& log, co
     return absl::FailedPreconditionError(
         "--force-new-cluster: this member has nothing of the cluster's data; start the member that has the most of it");
   }
+  // What is appended below would hide that entries are missing.
+  REGENT_RETURN_IF_ERROR(CheckAgainstStore(store.applied(), *recovered));
   REGENT_ASSIGN_OR_RETURN(const Known known, LearnAll(log, store, *recovered));
   if (known.removed.contains(self.id)) {
     return absl::FailedPreconditionError(

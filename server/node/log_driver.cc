@@ -92,7 +92,8 @@ void LogDriver::Release(raft::Index through, uint64_t entries_kept) {
   loop_.Post([this, through, entries_kept] {
     const uint64_t bytes = log_.bytes_on_disk();
     const uint64_t keep = bytes > options_.log_kept_bytes_max ? 0 : entries_kept;
-    const uint64_t held = bytes > options_.log_held_bytes_max ? kNothingHeld : held_above_.load();
+    const bool no_room = room_low_ || bytes > options_.log_held_bytes_max;
+    const uint64_t held = no_room ? kNothingHeld : held_above_.load();
     const uint64_t release = std::min(through.value - std::min(through.value, keep), held);
     if (!fenced_ && release > 0) Check(log_.Release({release}));
   });

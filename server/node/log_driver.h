@@ -45,6 +45,8 @@ class LogDriver {
   // Writes the final mark; `done` runs on the log loop, after everything asked for before.
   void Close(Loop::Task done);
 
+  // The space kept in reserve is in use.
+  bool room_low() const { return room_low_.load(); }
   // The disk is full; the outstanding step waits.
   bool waits_for_space() const { return waits_for_space_.load(); }
 
@@ -72,7 +74,7 @@ class LogDriver {
 
   // Of the log loop.
   bool fenced_ = false;
-  bool room_low_ = false;
+  std::atomic<bool> room_low_{false};  // read by others, too
   bool idle_timer_ = false;
   bool prepare_wanted_ = true;
   uint64_t writes_ = 0;  // counts, so that idleness is seen

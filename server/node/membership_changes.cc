@@ -156,7 +156,8 @@ absl::Status MembershipChanges::Check(const Known& known, const api::MemberAddRe
       if (taken) return api::ErrPeerUrlExists();
     }
   }
-  const auto learners = static_cast<int64_t>(driver_.configuration().learners.size());
+  const int64_t learners = std::count_if(known.members->begin(), known.members->end(),
+                                         [](const api::Member& member) { return member.is_learner; });
   if (add.is_learner && learners >= options_.learners_max) return api::ErrTooManyLearners();
   return absl::OkStatus();
 }

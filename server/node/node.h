@@ -82,6 +82,9 @@ class Node final : public api::Backend {
   // Who they are, as applied here; the transport connects to them.
   std::shared_ptr<const std::vector<api::Member>> CurrentMembers() const;
   bool WasRemoved(uint64_t member) const;
+  // Those whom the newest configuration names as well. Whoever may not vote yet is a learner here: a newcomer takes
+  // this list for the configuration until it has a log.
+  std::vector<api::Member> MembersForJoiners() const;
 
  private:
   Node(NodeSeams seams, NodeOptions options, NodeStart start);
@@ -150,6 +153,7 @@ class Node final : public api::Backend {
   mutable Mutex members_mutex_;
   std::shared_ptr<const std::vector<api::Member>> members_ ABSL_GUARDED_BY(members_mutex_);
   std::set<uint64_t> removed_members_ ABSL_GUARDED_BY(members_mutex_);
+  std::vector<api::Member> members_for_joiners_ ABSL_GUARDED_BY(members_mutex_);
   bool installing_ = false;  // of the raft loop, as are the next
   std::optional<raft::Message> arrived_snapshot_;
   bool publishing_ = false;

@@ -14,6 +14,11 @@ namespace {
 
 constexpr Duration kPublishAgain = std::chrono::seconds(1);
 
+std::vector<api::Member> ForJoiners(std::vector<api::Member> members) {
+  for (api::Member& member : members) member.is_learner = member.is_learner || member.awaits_vote;
+  return members;
+}
+
 }  // namespace
 
 // ---- members -------------------------------------------------------------------------------------------------------
@@ -56,9 +61,20 @@ void Node::TellMembers() {
     const bool dropped = named.index <= applied && !raft::IsMember(driver_.configuration(), {named.member.id});
     return knows(named.member) || WasRemoved(named.member.id) || dropped;
   });
+  std::vector<api::Member> for_joiners = ForJoiners(all);
   for (const NamedMember& named : announced_) {
     const auto same = [&](const api::Member& other) { return other.id == named.member.id; };
-    if (std::none_of(all.begin(), all.end(), same)) all.push_back(named.member);
+    if (std::any_of(all.begin(), all.end(), same)) continue;
+    all.push_back(named.member);
+    for_joiners.push_back(named.member);
+    // Those that a cluster begins with vote from its first entry on. Of those that this member was told when it joined
+    // it was told that, too.
+    const bool votes = named.index == raft::Index{1} || named.index == kToldWhenJoining;
+    for_joiners.back().is_learner = named.member.is_learner || !votes;
+  }
+  {
+    const MutexLock lock(members_mutex_);
+    members_for_joiners_ = std::move(for_joiners);
   }
   if (options_.on_members) options_.on_members(all);
   DecideLocal();
@@ -75,6 +91,11 @@ void Node::Announce(std::vector<NamedMember> members) {
 std::shared_ptr<const std::vector<api::Member>> Node::CurrentMembers() const {
   const MutexLock lock(members_mutex_);
   return members_;
+}
+
+std::vector<api::Member> Node::MembersForJoiners() const {
+  const MutexLock lock(members_mutex_);
+  return members_for_joiners_.empty() ? ForJoiners(*members_) : members_for_joiners_;
 }
 
 bool Node::WasRemoved(uint64_t member) const {

@@ -292,7 +292,7 @@ void RaftDriver::Tick() {
   }
   // Heartbeats would go on while nothing can be written: others must lead.
   if (step_since_.has_value() && core_.role() == raft::Role::kLeader && !Alone() &&
-      loop_.Now() - *step_since_ >= 2 * options_.election_timeout) {
+      loop_.Now() - step_begun_ >= 2 * options_.election_timeout) {
     LOG(WARNING) << "the disk of the log has not answered for two election timeouts: this member leads no more";
     core_.StepDown();
   }
@@ -353,7 +353,8 @@ void RaftDriver::Handle(raft::Output output) {
     events_.on_install(*output.step, output.hard_state, *output.install);
   } else if (output.step.has_value()) {
     after_persist_ = std::move(output.send_after_persist);
-    step_since_ = loop_.Now();
+    step_begun_ = loop_.Now();
+    step_since_ = step_begun_;
     log_.Write(*output.step, output.hard_state, std::move(output.append));
   }
   for (const raft::LogFetch& fetch : output.fetch) log_.Fetch(fetch);

@@ -141,7 +141,8 @@ class RaftDriver {
   };
   std::optional<Transfer> transfer_;
   MonotonicTime ticked_at_;
-  std::optional<MonotonicTime> step_since_;  // a durable step is outstanding
+  std::optional<MonotonicTime> step_since_;  // a durable step is outstanding, and the disk is not full
+  MonotonicTime step_begun_;                 // of the newest one
   bool step_out_ = false;
   bool in_turn_ = false;
   bool intake_waits_ = false;  // for the applier; nobody else will look into it

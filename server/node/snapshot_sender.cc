@@ -88,7 +88,12 @@ void SnapshotSender::OnFetch(raft::NodeId from, const SnapshotFetch& fetch) {
   const storage::SnapshotFile& file = transfer->files[fetch.file];
   if (fetch.offset >= file.bytes) return;
   transfer->reading = true;
-  transfer->deadline = seams_.raft_loop.Now() + kPatience;
+  // Who asks for the same piece for ever makes no way.
+  const std::pair asked_for(fetch.file, fetch.offset);
+  if (asked_for > transfer->reached || asked_for == std::pair<uint64_t, uint64_t>()) {
+    transfer->reached = asked_for;
+    transfer->deadline = seams_.raft_loop.Now() + kPatience;
+  }
   seams_.background.Post([this, from, fetch, path = seams_.snapshots->OutgoingFolder(fetch.number) + "/" + file.name] {
     absl::StatusOr<std::string> bytes =
         storage::ReadSnapshotPiece(seams_.snapshots->files(), path, fetch.offset, options_.snapshot_piece_bytes);

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "raft/output.h"
@@ -47,7 +48,8 @@ class SnapshotSender {
     std::vector<storage::SnapshotFile> files;  // empty: it is being made
     MonotonicTime deadline;
     bool reading = false;
-    std::optional<MonotonicTime> begun{};  // nullopt: there was no place for it
+    std::pair<uint64_t, uint64_t> reached;  // the furthest piece that was asked for: its file and offset
+    std::optional<MonotonicTime> begun{};   // nullopt: there was no place for it
   };
   struct Made {
     storage::SnapshotFacts facts;

@@ -32,6 +32,7 @@ struct TransportOptions {
   size_t incoming_max = 1024;         // connections from others; further ones are closed at once
   size_t undecided_max = 128;         // of these, without an accepted hello
   size_t strangers_max = 16;          // of whom nothing is known but what they say themselves, and who are answered
+                                      // where their URLs name addresses, not names
 
   Duration connect_timeout = std::chrono::seconds(1);  // to connect, and then for handshake and welcome
   Duration hello_timeout = std::chrono::seconds(5);    // for the other side to say who it is

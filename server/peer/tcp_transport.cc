@@ -1,5 +1,6 @@
 #include "server/peer/tcp_transport.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -39,6 +40,13 @@ constexpr Duration kTick = std::chrono::milliseconds(25);
 // What an epoll event carries: a reserved number, a listening socket's index, or the number of a connection.
 constexpr uint64_t kWakeEvent = 0;
 constexpr uint64_t kFirstSocketEvent = 1;
+
+// An IP address: a name that somebody gives would have to be looked up, and a path is of this machine.
+bool IsLiteral(const SocketAddress& address) {
+  in6_addr bytes;
+  return !address.is_unix && (inet_pton(AF_INET, address.host.c_str(), &bytes) == 1 ||
+                              inet_pton(AF_INET6, address.host.c_str(), &bytes) == 1);
+}
 
 // A lane to or from a peer.
 using Place = std::pair<raft::NodeId, Lane>;
@@ -361,9 +369,13 @@ std::shared_ptr<Outgoing> EpollTransport::NewOutgoing(Place place, std::vector<P
           [this, peer = place.first](const Refusal& refusal) {
             if (events_.on_refused) events_.on_refused(peer, refusal);
           }};
-  metrics_.network_known_peers.With({Hexadecimal(options_.self.value), Hexadecimal(place.first.value)}).Set(1);
+  // Strangers share a label.
+  const raft::NodeId label = members_.contains(place.first) ? place.first : raft::kNobody;
+  if (label != raft::kNobody) {
+    metrics_.network_known_peers.With({Hexadecimal(options_.self.value), Hexadecimal(label.value)}).Set(1);
+  }
   return std::make_shared<Outgoing>(place.first, place.second, std::move(urls), std::move(environment),
-                                    PeerMetrics::Of(metrics_, options_.self, place.first));
+                                    PeerMetrics::Of(metrics_, options_.self, label));
 }
 
 // On a thread of its own, one for each connection at most: a name server that does not answer keeps nobody else
@@ -436,7 +448,8 @@ void EpollTransport::ReadIncoming(uint64_t id) {
 
 // The newest connection counts: an older one is a remainder of a broken network.
 void EpollTransport::OnOpened(uint64_t id, Place from) {
-  const std::vector<PeerUrl>& urls = incoming_.at(id)->urls();
+  std::vector<PeerUrl> urls = incoming_.at(id)->urls();
+  std::erase_if(urls, [](const PeerUrl& url) { return !IsLiteral(url.address); });
   const bool stranger = from.second == Lane::kRaft && !members_.contains(from.first) && !urls.empty();
   if (stranger && (strangers_.size() < options_.strangers_max || strangers_.contains(from.first))) {
     strangers_[from.first] = urls;

@@ -25,6 +25,13 @@ using server::RefusalReason;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 
+// Where nobody listens, for a moment.
+server::PeerUrl FreeUrl() {
+  server::SocketAddress address{.host = "127.0.0.1"};
+  EXPECT_TRUE(server::OpenListenSocket(address).ok());
+  return {.address = address};
+}
+
 void Introduce(Member& a, Member& b) {
   a.Start();
   b.Start();
@@ -226,7 +233,7 @@ TEST(TransportTest, StrangersAreCutOffAndMembersGoOn) {
 TEST(TransportTest, AStrangerIsAnsweredWhereHeSaysThatHeListensForAsLongAsHeIsConnected) {
   Member a(1);
   a.Start();
-  const server::PeerUrl at{.address = {.is_unix = true, .host = ::testing::TempDir() + "regent_stranger.sock"}};
+  const server::PeerUrl at = FreeUrl();
   Member b(2, [&](server::TransportOptions& options) { options.listen = options.advertise = {at}; });
   b.Start();
   b.transport().SetPeers({{a.id(), {a.url()}}});
@@ -242,8 +249,7 @@ TEST(TransportTest, NoMoreStrangersAreAnsweredThanTheLimitAllows) {
   a.Start();
   std::vector<std::unique_ptr<Member>> strangers;
   for (uint64_t id = 2; id < 4; ++id) {
-    const server::PeerUrl at{
-        .address = {.is_unix = true, .host = ::testing::TempDir() + "regent_stranger" + std::to_string(id) + ".sock"}};
+    const server::PeerUrl at = FreeUrl();
     strangers.push_back(std::make_unique<Member>(
         id, [&](server::TransportOptions& options) { options.listen = options.advertise = {at}; }));
     strangers.back()->Start();

@@ -229,6 +229,18 @@ TEST(ForceNewClusterTest, OneWhoseRemovalIsUnderWayStays) {
   EXPECT_THAT(member.store->RemovedMembers(), ElementsAre(1, 2));
 }
 
+TEST(ForceNewClusterTest, ALogThatEndsBeforeTheStoreIsLeftAsItIs) {
+  MemoryDisk disk;
+  Stopped member(disk);
+  member.Begin();
+  member.ApplyAll();
+  const raft::Entry ahead = Change(2, {.voters = {{1}, {2}}, .outgoing_voters = {}, .learners = {{kSelf}}},
+                                   api::MemberAddRequest{.id = kSelf, .peer_urls = {"http://3"}, .is_learner = true});
+  member.store->Apply({&ahead, 1}, nullptr);  // its entry is gone
+  EXPECT_TRUE(absl::IsDataLoss(member.Force().status()));
+  EXPECT_EQ(member.log->last_index(), raft::Index{1});
+}
+
 TEST(ForceNewClusterTest, WithoutDataAndForOneThatWasRemovedItIsRefused) {
   MemoryDisk disk;
   Stopped member(disk);
