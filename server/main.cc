@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -133,7 +134,13 @@ void Notify(const Environment& environment, std::string_view state) {
 
 int RunServer(const ParsedFlags& flags, const Environment& environment) {
   const sigset_t signals = BlockEndingSignals();
-  auto server = Server::Start(flags.settings, [&environment] { Notify(environment, "READY=1"); });
+  std::atomic<bool> removed{false};
+  auto server = Server::Start(flags.settings, {.on_serving = [&environment] { Notify(environment, "READY=1"); },
+                                               .on_removed =
+                                                   [&removed] {
+                                                     removed.store(true);
+                                                     kill(getpid(), SIGTERM);
+                                                   }});
   if (!server.ok()) {
     LOG(ERROR) << "failed to start" << Field("error", std::string(server.status().message()));
     return EXIT_FAILURE;
@@ -141,11 +148,11 @@ int RunServer(const ParsedFlags& flags, const Environment& environment) {
   int number = 0;
   sigwait(&signals, &number);
   Notify(environment, "STOPPING=1");
-  LOG(INFO) << "received signal; shutting down" << Field("signal", strsignal(number));
+  if (!removed.load()) LOG(INFO) << "received signal; shutting down" << Field("signal", strsignal(number));
   (*server)->Stop();
   LOG(INFO) << "stopped";
   server->reset();
-  return EndBySignal(number);
+  return removed.load() ? EXIT_SUCCESS : EndBySignal(number);
 }
 
 int LogAndRun(const ParsedFlags& flags, const Environment& environment) {

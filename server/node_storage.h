@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "server/config/settings.h"
+#include "server/folder_snapshots.h"
 #include "server/runtime/metrics.h"
 #include "storage/data_folder.h"
 #include "storage/engine.h"
@@ -25,16 +26,20 @@ struct NodeStorage {
   std::unique_ptr<storage::ReserveFile> reserve;
   storage::RecoveredLog recovered;
   std::unique_ptr<storage::LogStore> log;
+  std::unique_ptr<FolderSnapshots> snapshots;
   std::unique_ptr<storage::StateMachine> state_machine;
-  storage::NodeFacts facts;  // ids: of the folder when it has some, else as bootstrapped
+  std::vector<api::Member> joining;  // whom a member that joins was told of
+  storage::NodeFacts facts;          // ids: of the folder when it has some, else as bootstrapped
 };
 
 // The disk under a node, and the sizes of what lies on it.
 struct StorageParts {
   std::shared_ptr<storage::Files> files;
-  std::function<absl::StatusOr<std::shared_ptr<storage::Engine>>(const std::string& directory)> open_engine;
+  OpenEngine open_engine;
   storage::StateMachineOptions state_machine;
   storage::LogOptions log;  // the seed, the clock and the callbacks are filled in
+  // What stands between the node and its log; null: nothing.
+  std::function<std::unique_ptr<storage::LogStore>(std::unique_ptr<storage::LogStore>)> wrap_log = nullptr;
   storage::ReserveFile::Sizes reserve{.bytes = 16 << 20, .for_start_bytes = 2 << 20};
 };
 

@@ -15,6 +15,9 @@
 #include "server/config/auto_compaction.h"
 #include "server/node/node.h"
 #include "server/node_storage.h"
+#include "server/peer/incarnations.h"
+#include "server/peer/tcp_transport.h"
+#include "server/peer_urls.h"
 #include "server/rpc/h2_engine.h"
 #include "server/rpc/http_endpoints.h"
 #include "server/rpc/json_gateway.h"
@@ -37,6 +40,7 @@ constexpr int kBackgroundThreads = 2;
 constexpr int kBackgroundNiceness = 5;  // a third of the processor where the others want all of it
 constexpr int kGatewayThreads = 2;
 constexpr std::chrono::milliseconds kRpcDrain{500};
+constexpr std::chrono::seconds kRemovedDelay{1};  // as etcd
 
 // Chance enters the process here.
 uint64_t DrawSeed() {
@@ -63,11 +67,20 @@ NodeOptions MakeNodeOptions(const Settings& settings, int64_t quota_bytes, const
   options.name = settings.name;
   options.peer_urls = Texts(settings.initial_advertise_peer_urls);
   options.client_urls = Texts(settings.advertise_client_urls);
+  options.incarnation = facts.incarnation;
   options.heartbeat_interval = settings.heartbeat_interval;
   options.election_timeout = settings.election_timeout;
   options.raft.pre_vote = settings.pre_vote;
+  options.strict_reconfiguration = settings.strict_reconfig_check;
+  options.learners_max = settings.max_learners;
   options.request_bytes_max = settings.max_request_bytes;
   options.quota_bytes = quota_bytes;
+  // At etcd's default the store's own measure is better: a flush every few seconds would write everything several
+  // times.
+  const Settings defaults;
+  if (settings.snapshot_count != defaults.snapshot_count) options.flush_entries_max = settings.snapshot_count;
+  options.log_entries_kept =
+      settings.snapshot_catchup_entries == 0 ? defaults.snapshot_catchup_entries : settings.snapshot_catchup_entries;
   options.slow_request = settings.warning_apply_duration;
   if (settings.watch_progress_notify_interval.count() > 0) {
     options.watch.progress_interval = settings.watch_progress_notify_interval;
@@ -117,6 +130,32 @@ Listener::Options MakeListenerOptions(const Settings& settings) {
   return options;
 }
 
+TransportOptions MakeTransportOptions(const Settings& settings, const storage::NodeFacts& facts) {
+  TransportOptions options{
+      .cluster_id = facts.identity.cluster_id, .self = {facts.identity.node_id}, .incarnation = facts.incarnation};
+  options.seed = DrawSeed();
+  options.tls = PeerTls(settings);
+  for (const Url& url : settings.listen_peer_urls) {
+    options.listen.push_back(ToPeerUrl(url));
+    options.listen.back().address.reuse_port = settings.socket_reuse_port && !url.is_unix();
+  }
+  for (const Url& url : settings.initial_advertise_peer_urls) options.advertise.push_back(ToPeerUrl(url));
+  return options;
+}
+
+// A URL that cannot be read is one that nobody can be reached at.
+PeerUrls PeersOf(const std::vector<api::Member>& members) {
+  PeerUrls peers;
+  for (const api::Member& member : members) {
+    std::vector<PeerUrl>& urls = peers[{member.id}];
+    for (const std::string& text : member.peer_urls) {
+      const absl::StatusOr<Url> url = ParseUrl(text);
+      if (url.ok()) urls.push_back(ToPeerUrl(*url));
+    }
+  }
+  return peers;
+}
+
 HttpEndpoints::Options MakeHttpOptions(const Settings& settings) {
   HttpEndpoints::Options options;
   options.versions = [] {
@@ -150,19 +189,21 @@ std::string_view Traffic(const ListenAddress& address) {
 class ComposedServer final : public Server {
  public:
   ~ComposedServer() override = default;
-  absl::Status Open(const Settings& settings, std::function<void()> on_serving);
+  absl::Status Open(const Settings& settings, Events events);
   void Stop() override;
 
  private:
   absl::Status OpenNode(const Settings& settings);
   absl::Status OpenFront(const Settings& settings);
   void BeginServing();
+  void OnRemoved();
   void PublishFacts(const Settings& settings);
 
   // In the order in which they are made; destroyed from the end.
   Metrics metrics_;
+  Incarnations incarnations_;
   std::unique_ptr<NodeStorage> storage_;
-  NullTransport transport_;
+  std::unique_ptr<TcpTransport> transport_;
   std::unique_ptr<ThreadLoop> raft_loop_;
   std::unique_ptr<ThreadLoop> log_loop_;
   std::unique_ptr<ThreadLoop> apply_loop_;
@@ -176,13 +217,14 @@ class ComposedServer final : public Server {
   std::unique_ptr<JsonGateway> gateway_;
   std::unique_ptr<HttpEndpoints> endpoints_;
   std::unique_ptr<Listener> listener_;
-  std::function<void()> on_serving_;
-  Mutex stop_mutex_;  // Stop may come while the node becomes ready
+  Events events_;
+  bool removed_ = false;  // of the apply loop
+  Mutex stop_mutex_;      // Stop may come while the node becomes ready
   bool stopped_ ABSL_GUARDED_BY(stop_mutex_) = false;
 };
 
-absl::Status ComposedServer::Open(const Settings& settings, std::function<void()> on_serving) {
-  on_serving_ = std::move(on_serving);
+absl::Status ComposedServer::Open(const Settings& settings, Events events) {
+  events_ = std::move(events);
   LOG(INFO) << "starting regent" << Field("version", kRegentVersion) << Field("etcd-version", api::kServerVersion)
             << Field("name", settings.name) << Field("data-dir", DataDirectory(settings));
   REGENT_RETURN_IF_ERROR(OpenNode(settings));
@@ -194,6 +236,24 @@ absl::Status ComposedServer::Open(const Settings& settings, std::function<void()
   }
   node_started_ = true;
   node_->Start([this] { BeginServing(); });
+  // What comes from others finds a node that runs.
+  transport_->Start({.on_message = [this](raft::Message message) { node_->Step(std::move(message)); },
+                     .on_note = [this](raft::NodeId from, PeerNote note) { node_->OnNote(from, std::move(note)); },
+                     .on_peer_gone = [this](raft::NodeId peer) { node_->PeerGone(peer); },
+                     .on_refused =
+                         [this](raft::NodeId, const Refusal& refusal) {
+                           // It was removed while it did not run: its own log does not say so. Who follows a leader has
+                           // not been removed by its cluster, whatever a member says that was forced out of it.
+                           if (refusal.reason == RefusalReason::kRemoved && !node_->HasLeader()) {
+                             apply_loop_->Post([this] { OnRemoved(); });
+                           }
+                           if (refusal.reason == RefusalReason::kForgot) EndProcess(refusal.text);
+                         },
+                     .admit = [this](const Hello& hello) -> std::optional<Refusal> {
+                       if (!node_->WasRemoved(hello.from.value)) return incarnations_.Judge(hello);
+                       return Refusal{RefusalReason::kRemoved, "the member was removed from the cluster"};
+                     },
+                     .members = [this] { return incarnations_.Complete(node_->MembersForJoiners()); }});
   return absl::OkStatus();
 }
 
@@ -208,7 +268,16 @@ void ComposedServer::BeginServing() {
   }
   LOG(INFO) << "ready to serve client requests" << Field("member-id", Hexadecimal(storage_->facts.identity.node_id))
             << Field("cluster-id", Hexadecimal(storage_->facts.identity.cluster_id));
-  on_serving_();
+  events_.on_serving();
+}
+
+// On the apply loop. Whoever asked for it, perhaps through this member, hears the answer first.
+void ComposedServer::OnRemoved() {
+  if (std::exchange(removed_, true)) return;
+  LOG(WARNING)
+      << "the member has been permanently removed from the cluster: this process ends; its data folder is of no "
+         "use to any cluster any more";
+  apply_loop_->PostAfter(kRemovedDelay, [this] { events_.on_removed(); });
 }
 
 absl::Status ComposedServer::OpenNode(const Settings& settings) {
@@ -221,6 +290,7 @@ absl::Status ComposedServer::OpenNode(const Settings& settings) {
   apply_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "apply", .helper = log_loop_.get()});
   watch_loop_ = std::make_unique<ThreadLoop>(ThreadLoop::Options{.name = "watch"});
   background_ = std::make_unique<Pool>("background", kBackgroundThreads, kBackgroundNiceness);
+  REGENT_ASSIGN_OR_RETURN(transport_, TcpTransport::Open(MakeTransportOptions(settings, storage_->facts), metrics_));
   const NodeSeams seams{.raft_loop = *raft_loop_,
                         .log_loop = *log_loop_,
                         .apply_loop = *apply_loop_,
@@ -228,12 +298,20 @@ absl::Status ComposedServer::OpenNode(const Settings& settings) {
                         .background = *background_,
                         .log = *storage_->log,
                         .state_machine = *storage_->state_machine,
-                        .transport = transport_,
+                        .transport = *transport_,
                         .seed = DrawSeed(),
                         .metrics = metrics_,
-                        .reserve = storage_->reserve.get()};
+                        .reserve = storage_->reserve.get(),
+                        .snapshots = storage_->snapshots.get()};
   NodeOptions options = MakeNodeOptions(settings, quota_bytes, storage_->facts);
   options.on_leader_lost = [this] { services_->LeaderLost(); };
+  options.joining = storage_->joining;
+  options.on_removed = [this] { OnRemoved(); };
+  options.on_forgot = [id = options.member_id] { EndProcess(ForgotText(id)); };
+  options.on_members = [this](const std::vector<api::Member>& members) {
+    incarnations_.SetMembers(members);
+    transport_->SetPeers(PeersOf(members));
+  };
   REGENT_ASSIGN_OR_RETURN(node_, Node::Open(seams, std::move(options), storage_->recovered));
   return absl::OkStatus();
 }
@@ -244,6 +322,7 @@ absl::Status ComposedServer::OpenFront(const Settings& settings) {
   service_options.max_txn_ops = settings.max_txn_ops;
   service_options.request_timeout = api::kRequestTimeoutBase + 2 * settings.election_timeout;
   service_options.now = SteadyNow;
+  service_options.is_peer_url = [](const std::string& text) { return ParseUrl(text).ok(); };
   services_ = std::make_unique<api::Services>(*node_, service_options);
   const std::vector<api::Method> methods =
       WithRequestStats(services_->Methods(), settings.warning_unary_request_duration);
@@ -294,6 +373,7 @@ void ComposedServer::Stop() {
     node_->Stop([&stopped] { stopped.set_value(); });
     stopped.get_future().wait();
   }
+  if (transport_ != nullptr) transport_->Stop();
   if (engine_ != nullptr) engine_->Shutdown(kRpcDrain);
   for (const auto& loop : {&raft_loop_, &log_loop_, &apply_loop_, &watch_loop_}) {
     if (*loop != nullptr) (*loop)->Stop();
@@ -305,9 +385,9 @@ void ComposedServer::Stop() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings, std::function<void()> on_serving) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Settings& settings, Events events) {
   auto server = std::make_unique<ComposedServer>();
-  REGENT_RETURN_IF_ERROR(server->Open(settings, std::move(on_serving)));
+  REGENT_RETURN_IF_ERROR(server->Open(settings, std::move(events)));
   return server;
 }
 

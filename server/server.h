@@ -12,10 +12,17 @@ namespace regent::server {
 
 class Server {
  public:
-  // Opens everything. `on_serving` runs once, on another thread, when the node is ready to serve client requests and
-  // the listeners accept: on a disk that is full that may be much later, and Stop may come before. Errors name what is
-  // wrong and what to do; nothing runs any more then. A disk that fails later ends the process.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const Settings& settings, std::function<void()> on_serving);
+  struct Events {  // each once, on another thread
+    // The node is ready to serve client requests and the listeners accept: on a disk that is full that may be much
+    // later, and Stop may come before.
+    std::function<void()> on_serving;
+    // This member is none of the cluster any more, for ever: whoever runs the server should stop it.
+    std::function<void()> on_removed;
+  };
+
+  // Opens everything. Errors name what is wrong and what to do; nothing runs any more then. A disk that fails later
+  // ends the process.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Settings& settings, Events events);
 
   virtual ~Server() = default;  // REQUIRES: Stop has returned
 

@@ -10,14 +10,22 @@
 //     lease revoke = 6  id:s
 //     alarm        = 7  action:1 member:v alarm:1
 //     lease expiry = 8  count:v (id:s)*
+//     add member     = 9   id:v urls flags:1 (1 learner)
+//     remove member  = 10  id:v
+//     promote member = 11  id:v
+//     update member  = 12  id:v urls
+//     publish member = 13  id:v name urls
+//     bootstrap      = 14  count:v (id:v name urls urls flags:1)*                    (peer URLs, client URLs; 1
+//     learner)
+//   urls      = count:v url*
 //   txn       = count:v compare*  count:v operation*  count:v operation*      (compares, success, failure)
 //   compare   = result:1 target:1 key range_end number:s value
 //   operation = kind:1 fields, kind 1, 2, 3 as above or
 //     range      = 0  key range_end limit:s revision:s order:1 target:1 flags:1 (1 serializable, 2 keys_only,
 //                     4 count_only, 8 bounds follow) [min_mod:s max_mod:s min_create:s max_create:s]
 //
-// v is a varint (seven bits a byte, lowest first), s a varint of the zigzag of a signed number; key, range_end and
-// value are v bytes. format is 1. Everything must be there, and nothing may follow.
+// v is a varint (seven bits a byte, lowest first), s a varint of the zigzag of a signed number; key, range_end, value,
+// name and url are v bytes. format is 1. Everything must be there, and nothing may follow.
 //
 // Example: Put{key "a", value "x"} as request {1, 2}:  01 01 02 00  01 01 61 01 78 00 00.
 #include "storage/command.h"
@@ -44,6 +52,12 @@ enum class Kind : uint8_t {
   kLeaseRevoke = 6,
   kAlarm = 7,
   kLeaseExpiry = 8,
+  kMemberAdd = 9,
+  kMemberRemove = 10,
+  kMemberPromote = 11,
+  kMemberUpdate = 12,
+  kMemberPublish = 13,
+  kMemberBootstrap = 14,
 };
 
 uint8_t Flags(bool first, bool second = false, bool third = false, bool fourth = false) {
@@ -110,10 +124,38 @@ class Writer {
     Varint(expiry.ids.size());
     for (const api::LeaseId id : expiry.ids) Signed(id.value);
   }
+  void Body(const api::MemberAddRequest& add) {
+    EnumByte(Kind::kMemberAdd);
+    Varint(add.id), Texts(add.peer_urls), Byte(Flags(add.is_learner));
+  }
+  void Body(const api::MemberRemoveRequest& remove) { EnumByte(Kind::kMemberRemove), Varint(remove.id); }
+  void Body(const api::MemberPromoteRequest& promote) { EnumByte(Kind::kMemberPromote), Varint(promote.id); }
+  void Body(const api::MemberUpdateRequest& update) {
+    EnumByte(Kind::kMemberUpdate);
+    Varint(update.id), Texts(update.peer_urls);
+  }
+  void Body(const api::MemberPublishRequest& publish) {
+    EnumByte(Kind::kMemberPublish);
+    Varint(publish.id), Bytes(publish.name), Texts(publish.client_urls);
+    if (publish.incarnation != 0) Varint(publish.incarnation);
+  }
+  void Body(const api::MemberBootstrapRequest& bootstrap) {
+    EnumByte(Kind::kMemberBootstrap);
+    Varint(bootstrap.members.size());
+    for (const api::Member& member : bootstrap.members) {
+      Varint(member.id), Bytes(member.name), Texts(member.peer_urls), Texts(member.client_urls);
+      Byte(Flags(member.is_learner, member.incarnation != 0));
+      if (member.incarnation != 0) Varint(member.incarnation);
+    }
+  }
 
   std::string Take() && { return std::move(out_); }
 
  private:
+  void Texts(const std::vector<std::string>& texts) {
+    Varint(texts.size());
+    for (const std::string& text : texts) Bytes(text);
+  }
   void Write(const api::Compare& compare) {
     EnumByte(compare.result), EnumByte(compare.target);
     Bytes(compare.key), Bytes(compare.range_end), Signed(compare.number), Bytes(compare.value);
@@ -180,7 +222,7 @@ class Reader {
   }
 
   api::WriteRequest Body() {
-    switch (EnumByte(Kind::kLeaseExpiry)) {
+    switch (EnumByte(Kind::kMemberBootstrap)) {
       case Kind::kRange:
         return Fail(), api::PutRequest{};
       case Kind::kPut:
@@ -199,6 +241,18 @@ class Reader {
         return Alarm();
       case Kind::kLeaseExpiry:
         return LeaseExpiry();
+      case Kind::kMemberAdd:
+        return MemberAdd();
+      case Kind::kMemberRemove:
+        return api::MemberRemoveRequest{.id = Varint()};
+      case Kind::kMemberPromote:
+        return api::MemberPromoteRequest{.id = Varint()};
+      case Kind::kMemberUpdate:
+        return MemberUpdate();
+      case Kind::kMemberPublish:
+        return MemberPublish();
+      case Kind::kMemberBootstrap:
+        return MemberBootstrap();
     }
     return Fail(), api::PutRequest{};
   }
@@ -284,6 +338,43 @@ class Reader {
     api::LeaseExpiryRequest expiry;
     for (size_t left = Count(); left > 0 && !failed_; --left) expiry.ids.push_back({Signed()});
     return expiry;
+  }
+  std::vector<std::string> Texts() {
+    std::vector<std::string> texts;
+    for (size_t left = Count(); left > 0 && !failed_; --left) texts.push_back(Bytes());
+    return texts;
+  }
+  api::MemberAddRequest MemberAdd() {
+    api::MemberAddRequest add;
+    add.id = Varint(), add.peer_urls = Texts(), add.is_learner = FlagsByte(1) & 1;
+    return add;
+  }
+  api::MemberUpdateRequest MemberUpdate() {
+    api::MemberUpdateRequest update;
+    update.id = Varint(), update.peer_urls = Texts();
+    return update;
+  }
+  api::MemberPublishRequest MemberPublish() {
+    api::MemberPublishRequest publish;
+    publish.id = Varint(), publish.name = Bytes(), publish.client_urls = Texts();
+    if (!failed_ && !rest_.empty()) publish.incarnation = Incarnation();
+    return publish;
+  }
+  uint64_t Incarnation() {
+    const uint64_t incarnation = Varint();
+    return incarnation == 0 ? Fail() : incarnation;
+  }
+  api::MemberBootstrapRequest MemberBootstrap() {
+    api::MemberBootstrapRequest bootstrap;
+    for (size_t left = Count(); left > 0 && !failed_; --left) {
+      api::Member member;
+      member.id = Varint(), member.name = Bytes(), member.peer_urls = Texts(), member.client_urls = Texts();
+      const uint8_t flags = FlagsByte(3);
+      member.is_learner = flags & 1;
+      if ((flags & 2) != 0) member.incarnation = Incarnation();
+      bootstrap.members.push_back(std::move(member));
+    }
+    return bootstrap;
   }
   api::AlarmRequest Alarm() {
     api::AlarmRequest alarm;

@@ -192,6 +192,7 @@ absl::Status DataFolder::ReadIdentity() {
     }
     if (word == "cluster") facts.identity.cluster_id = FromHex(value, 16).value_or(0);
     if (word == "node") facts.identity.node_id = FromHex(value, 16).value_or(0);
+    if (word == "incarnation") facts.incarnation = FromHex(value, 16).value_or(0);
     if (word == "name") facts.name = std::string(value);
     if (word == "complete") complete_ = value == "1";
   }
@@ -276,7 +277,8 @@ absl::Status DataFolder::RemoveOldStores() {
 absl::Status DataFolder::WriteIdentity() {
   return Replace(std::string(kIdentityName), std::string(kTitle) + "format " + std::string(kFormat) + "\ncluster " +
                                                  ToHex(facts_->identity.cluster_id, 16) + "\nnode " +
-                                                 ToHex(facts_->identity.node_id, 16) + "\nname " + facts_->name +
+                                                 ToHex(facts_->identity.node_id, 16) + "\nincarnation " +
+                                                 ToHex(facts_->incarnation, 16) + "\nname " + facts_->name +
                                                  "\ncomplete " + (complete_ ? "1" : "0") + "\n");
 }
 
@@ -308,7 +310,7 @@ absl::StatusOr<std::optional<std::string>> DataFolder::ReadChecked(const std::st
   if (view.size() >= line && view.ends_with('\n')) {
     const std::string_view lines = view.substr(0, view.size() - line);
     const std::string_view last = view.substr(lines.size());
-    if (last.starts_with(kChecksumWord) && FromHex(last.substr(kChecksumWord.size(), 8), 8) == Crc32c(lines)) {
+    if (last.starts_with(kChecksumWord) && last.substr(kChecksumWord.size(), 8) == ToHex(Crc32c(lines), 8)) {
       return std::string(lines);
     }
   }

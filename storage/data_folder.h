@@ -9,7 +9,8 @@
 //   <data-dir>/member/reserve            space held for the day when the disk is full
 //
 //   identity      := "regent data folder\n" "format 1\n" fact* "checksum " 8 hex digits of CRC-32C of all before "\n"
-//   fact          := name " " value "\n"        cluster and node (16 hex digits), name (no line break), complete (0, 1)
+//   fact          := name " " value "\n"        cluster, node and incarnation (16 hex digits), name (no line break),
+//                                               complete (0, 1)
 //
 //   store-current := "store-" 16 hex digits "\n" "checksum " 8 hex digits "\n"
 //
@@ -38,6 +39,9 @@ namespace regent::storage {
 struct NodeFacts {
   LogIdentity identity;
   std::string name;  // of the member
+  // Random, of this folder alone: a folder that was lost and made anew has another one, whatever its ids are.
+  // 0: a folder from before there was such a number.
+  uint64_t incarnation = 0;
   bool operator==(const NodeFacts&) const = default;
 };
 
@@ -74,6 +78,7 @@ class DataFolder {
   std::string reserve_path() const { return member_ + "/reserve"; }
   std::string store_path() const { return StorePath(store_generation_); }
   std::string next_store_path() const { return StorePath(store_generation_ + 1); }
+  uint64_t store_generation() const { return store_generation_; }
 
   // The next store, complete and synced by the caller, counts from now on; durable when it returns.
   [[nodiscard]] absl::Status SwitchStore();

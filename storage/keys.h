@@ -9,6 +9,7 @@
 //             'm' 'l' id:8                                -> a lease: its ttl as a varint
 //             'm' 'k' id:8 key                            -> a key attached to a lease: empty
 //             'm' 'a' member:8 alarm:1                    -> an active alarm: empty
+//             'm' 'm' id:8, 'm' 'r' id:8                  -> the members, and those removed, see members.h
 //
 // escaped() puts FF behind every byte 00. The end 00 01 is smaller than any continuation of the key, so versions stand
 // in the order of their keys; the complements put the newest version of a key first.
@@ -35,6 +36,8 @@ inline constexpr std::string_view kConfigurationRow = "mc";
 inline constexpr std::string_view kLeaseRows = "ml";
 inline constexpr std::string_view kLeaseKeyRows = "mk";
 inline constexpr std::string_view kAlarmRows = "ma";
+inline constexpr std::string_view kMemberRows = "mm";
+inline constexpr std::string_view kRemovedMemberRows = "mr";
 
 inline constexpr size_t kPositionBytes = 12;
 inline constexpr uint32_t kLastSub = std::numeric_limits<uint32_t>::max();

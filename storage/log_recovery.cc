@@ -24,15 +24,19 @@ absl::StatusOr<Segment> OpenAndCheck(LogFolder& folder, uint64_t sequence, LogId
   return segment;
 }
 
-absl::Status AddToIndex(LogIndex& index, uint64_t sequence, const Record& record) {
+absl::Status AddRecord(LogRecovery& found, uint64_t sequence, const Record& record) {
   if (record.kind == RecordKind::kBase) {
-    index.SetBase(record.index, record.term, sequence);
+    found.index.SetBase(record.index, record.term, sequence);
+    found.outline.SetBase();
     return absl::OkStatus();
   }
-  return index.AddEntry(record.index, record.term,
-                        {.sequence = static_cast<uint32_t>(sequence),
-                         .payload_bytes = static_cast<uint32_t>(record.payload.size()),
-                         .offset = record.offset});
+  found.outline.AddEntry(
+      {record.index}, {record.term},
+      record.kind == RecordKind::kConfiguration ? raft::EntryType::kConfiguration : raft::EntryType::kNormal);
+  return found.index.AddEntry(record.index, record.term,
+                              {.sequence = static_cast<uint32_t>(sequence),
+                               .payload_bytes = static_cast<uint32_t>(record.payload.size()),
+                               .offset = record.offset});
 }
 
 // The segment before was synced to its end before this one was written: it must be found just so.
@@ -80,7 +84,7 @@ absl::Status RecoverLog(LogFolder& folder, const std::vector<uint64_t>& sequence
       found->index.BeginAtFirstEntry(sequence);
     }
     const auto on_record = [&](const Record& record) {
-      const absl::Status added = AddToIndex(found->index, sequence, record);
+      const absl::Status added = AddRecord(*found, sequence, record);
       return added.ok() ? added : LogCorruption(path, record.offset, record.index, std::string(added.message()));
     };
     const Segment& kept = found->segments.emplace(sequence, std::move(segment)).first->second;
@@ -97,6 +101,7 @@ absl::Status RecoverLog(LogFolder& folder, const std::vector<uint64_t>& sequence
   if (const absl::Status complete = found->index.Complete(); !complete.ok()) {
     return LogCorruption(path, found->newest().end, 0, std::string(complete.message()));
   }
+  found->outline.StartBehind({found->index.base_index()});
   return absl::OkStatus();
 }
 

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "storage/log_folder.h"
 #include "storage/log_index.h"
+#include "storage/log_outline.h"
 #include "storage/log_scan.h"
 #include "storage/log_store.h"
 
@@ -20,6 +21,7 @@ struct LogRecovery {
   std::map<uint64_t, Segment> segments;  // by sequence, contiguous
   std::vector<uint64_t> strays;          // older files that are not part of the run
   LogIndex index;
+  LogOutline outline;
   std::vector<SegmentScan> scans;  // of the segments, in order
   TailFinding tail;
 

@@ -111,6 +111,8 @@ absl::Status SegmentedLog::Recover(RecoveredLog* recovered) {
   recovered->base_term = {found.index.base_term()};
   recovered->last_index = {found.index.last_index()};
   recovered->last_term = {found.index.last_term()};
+  recovered->terms = found.outline.terms();
+  recovered->configurations = found.outline.configurations();
   index_ = std::move(found.index);
   segments_ = std::move(found.segments);
   strays_ = std::move(found.strays);

@@ -67,9 +67,11 @@ struct RecoveredLog {
   raft::Term base_term;
   raft::Index last_index;  // base_index when the log is empty
   raft::Term last_term;
-  bool created = false;            // the folder held no log
-  uint64_t torn_bytes = 0;         // discarded at the end, logged by the caller
-  std::string torn_where;          // file and offset of it
+  std::vector<raft::TermRun> terms;         // of the entries served, ascending
+  std::vector<raft::Index> configurations;  // the entries among them that hold one, ascending
+  bool created = false;                     // the folder held no log
+  uint64_t torn_bytes = 0;                  // discarded at the end, logged by the caller
+  std::string torn_where;                   // file and offset of it
   std::vector<std::string> notes;  // harmless findings, for the caller to log: a repaired copy, files left over
 };
 

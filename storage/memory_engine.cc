@@ -2,7 +2,10 @@
 
 #include <utility>
 
+#include "api/contract/status_macros.h"
+#include "api/contract/wire.h"
 #include "glog/logging.h"
+#include "storage/row_reader.h"
 
 namespace regent::storage {
 
@@ -61,8 +64,8 @@ class MemoryEngine::Iterator final : public RowIterator {
   std::string value_;
 };
 
-MemoryEngine::MemoryEngine(std::shared_ptr<MemoryDisk> disk, uint64_t generation)
-    : disk_(std::move(disk)), generation_(generation) {
+MemoryEngine::MemoryEngine(std::shared_ptr<MemoryDisk> disk, uint64_t generation, Files* files)
+    : disk_(std::move(disk)), generation_(generation), files_(files) {
   for (const auto& [row, value] : disk_->rows) rows_[row].push_back(State{.sequence = 0, .value = value});
 }
 
@@ -147,8 +150,51 @@ void MemoryEngine::DropRange(std::string_view begin, std::string_view end) {
   disk_->rows.erase(first, last);
 }
 
-absl::Status MemoryEngine::Checkpoint(const std::string&) {
-  return absl::UnimplementedError("the engine in memory makes no checkpoints");
+namespace {
+
+constexpr char kRowsFile[] = "/rows";
+
+void AppendText(std::string& out, std::string_view text) {
+  api::AppendVarint(out, text.size());
+  out.append(text);
+}
+
+std::string TakeText(RowReader& reader) {
+  const uint64_t size = reader.Varint();
+  const std::string_view rest = reader.rest();
+  CHECK_LE(size, rest.size()) << "a checkpoint that is cut off";
+  reader = RowReader(rest.substr(size));
+  return std::string(rest.substr(0, size));
+}
+
+}  // namespace
+
+absl::Status MemoryEngine::Checkpoint(const std::string& directory) {
+  if (files_ == nullptr) return absl::UnimplementedError("this engine makes no checkpoints");
+  REGENT_RETURN_IF_ERROR(Flush());
+  std::string bytes;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const auto& [row, value] : disk_->rows) AppendText(bytes, row), AppendText(bytes, value);
+  }
+  REGENT_RETURN_IF_ERROR(files_->CreateFolder(directory));
+  REGENT_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files_->Open(directory + kRowsFile, OpenMode::kCreateNew));
+  REGENT_RETURN_IF_ERROR(file->WriteAt(0, bytes));
+  REGENT_RETURN_IF_ERROR(file->SyncData());
+  return files_->SyncFolder(directory);
+}
+
+absl::StatusOr<std::shared_ptr<MemoryDisk>> MemoryEngine::LoadCheckpoint(Files& files, const std::string& directory) {
+  REGENT_ASSIGN_OR_RETURN(const std::unique_ptr<File> file, files.Open(directory + kRowsFile, OpenMode::kExisting));
+  REGENT_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  std::string bytes(size, '\0');
+  REGENT_ASSIGN_OR_RETURN(const size_t read, file->ReadAt(0, bytes.data(), bytes.size()));
+  auto disk = std::make_shared<MemoryDisk>();
+  for (RowReader reader(std::string_view(bytes).substr(0, read)); !reader.rest().empty();) {
+    std::string row = TakeText(reader);
+    disk->rows.insert_or_assign(std::move(row), TakeText(reader));
+  }
+  return disk;
 }
 
 }  // namespace regent::storage

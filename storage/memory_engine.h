@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "storage/engine.h"
+#include "storage/files.h"
 
 namespace regent::storage {
 
@@ -25,7 +26,8 @@ struct MemoryDisk {
 // Threads: as the seam says; one lock around every access.
 class MemoryEngine final : public Engine {
  public:
-  explicit MemoryEngine(std::shared_ptr<MemoryDisk> disk, uint64_t generation = 1);
+  // `files`: where checkpoints go; null: there are none. Outlives the engine.
+  explicit MemoryEngine(std::shared_ptr<MemoryDisk> disk, uint64_t generation = 1, Files* files = nullptr);
   ~MemoryEngine() override;
 
   bool Get(std::string_view row, std::string* value) const override;
@@ -36,6 +38,9 @@ class MemoryEngine final : public Engine {
   void DropRange(std::string_view begin, std::string_view end) override;
   [[nodiscard]] absl::Status Checkpoint(const std::string& directory) override;
   uint64_t generation() const override { return generation_; }
+
+  // What Checkpoint wrote, as the disk of another engine.
+  static absl::StatusOr<std::shared_ptr<MemoryDisk>> LoadCheckpoint(Files& files, const std::string& directory);
 
   // Makes the oldest `count` batches that are not durable yet durable: what a crash in the middle leaves behind.
   void FlushBatches(size_t count);
@@ -55,6 +60,7 @@ class MemoryEngine final : public Engine {
 
   const std::shared_ptr<MemoryDisk> disk_;
   const uint64_t generation_;
+  Files* const files_;
   mutable std::mutex mutex_;  // guards everything below and *disk_
   std::map<std::string, States, std::less<>> rows_;
   uint64_t sequence_ = 0;                         // counts batches

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@
 #include "storage/command.h"
 #include "storage/engine.h"
 #include "storage/events.h"
+#include "storage/snapshot.h"
 #include "storage/view.h"
 
 namespace regent::storage {
@@ -71,6 +73,7 @@ struct ApplyOutcome {
   std::vector<LeaseChange> leases;
   OperationCounts operations;
   bool alarms_changed = false;
+  bool members_changed = false;  // who they are, or who of them votes
   // A request did not fit this member's quota (quota.h): it was applied as on every member, its answer here is
   // ErrNoSpace, and the owner raises the alarm before it hands the answer out.
   bool over_quota = false;
@@ -107,6 +110,8 @@ class StateMachine {
   virtual std::optional<LeaseInfo> FindLease(api::LeaseId id) const = 0;
   virtual std::vector<std::string> LeaseKeys(api::LeaseId id) const = 0;  // ascending
   virtual std::vector<api::AlarmMember> Alarms() const = 0;               // ascending
+  virtual std::vector<api::Member> Members() const = 0;                   // by id; learners as configured
+  virtual std::set<uint64_t> RemovedMembers() const = 0;                  // their ids never come back
 
   // The purge behind a compaction, in slices. PlanPurge reads and may run on any thread with the view that it is
   // given; RunPurge writes, on the owner, and ignores a plan made before the engine was replaced. nullopt: done.
@@ -121,6 +126,12 @@ class StateMachine {
   virtual absl::StatusOr<raft::Index> Flush() = 0;
   // The applied index that is durable in the engine: the log may be released up to it. From any thread.
   virtual absl::StatusOr<raft::Index> PersistedApplied() const = 0;
+
+  // A durable copy of the state as it is now, in a new folder, for other members. DataLoss: see ReadSnapshotFacts.
+  virtual absl::StatusOr<SnapshotFacts> Checkpoint(const std::string& folder) = 0;
+  // The state becomes that of another store, which has applied more: a snapshot was installed. Views of the old one
+  // stay good for who holds them.
+  virtual void Replace(std::shared_ptr<Engine> engine) = 0;
 
   // Chained over the logical operations of all entries: equal on all members at an equal index.
   virtual uint64_t digest() const = 0;

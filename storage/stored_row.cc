@@ -3,6 +3,7 @@
 #include "api/contract/wire.h"
 #include "storage/configuration_row.h"
 #include "storage/leases.h"
+#include "storage/members.h"
 
 namespace regent::storage {
 namespace {
@@ -43,6 +44,16 @@ absl::StatusOr<StoredRow> ParseEvent(std::string_view row, std::string_view valu
   return StoredEvent{.position = position, .record = *record};
 }
 
+absl::StatusOr<StoredRow> ParseMember(std::string_view row, std::string_view value) {
+  const std::string_view rest = row.substr(kMemberRows.size());
+  if (rest.size() != 8) return Malformed("a member");
+  const uint64_t id = ReadBigEndian64(rest);
+  if (row.starts_with(kRemovedMemberRows)) return StoredMember{.member = {.id = id}, .removed = true};
+  std::optional<api::Member> member = ParseMemberRow(id, value);
+  if (!member.has_value()) return Malformed("a member");
+  return StoredMember{.member = *std::move(member)};
+}
+
 absl::StatusOr<StoredRow> ParseMeta(std::string_view row, std::string_view value) {
   if (row == kCountersRow) return OrMalformed(ParseCounters(value), "the counters");
   if (row == kPurgeRow) return OrMalformed(ParsePurgeProgress(value), "the purge");
@@ -52,6 +63,7 @@ absl::StatusOr<StoredRow> ParseMeta(std::string_view row, std::string_view value
     if (rest.size() != 9) return Malformed("an alarm");
     return api::AlarmMember{.member_id = ReadBigEndian64(rest), .alarm = static_cast<api::AlarmType>(rest[8])};
   }
+  if (row.starts_with(kMemberRows) || row.starts_with(kRemovedMemberRows)) return ParseMember(row, value);
   if (rest.size() < 8) return Malformed("a lease");
   const api::LeaseId id{static_cast<int64_t>(ReadBigEndian64(rest))};
   if (row.starts_with(kLeaseKeyRows)) return StoredLeaseKey{.id = id, .key = rest.substr(8)};
@@ -70,8 +82,8 @@ absl::StatusOr<StoredRow> ParseStoredRow(std::string_view row, std::string_view 
     if (!bucket) return Malformed("a count");
     return StoredCount{.separator = row.substr(1), .bucket = *bucket};
   }
-  for (const std::string_view meta :
-       {kCountersRow, kPurgeRow, kConfigurationRow, kLeaseRows, kLeaseKeyRows, kAlarmRows}) {
+  for (const std::string_view meta : {kCountersRow, kPurgeRow, kConfigurationRow, kLeaseRows, kLeaseKeyRows, kAlarmRows,
+                                      kMemberRows, kRemovedMemberRows}) {
     if (row.starts_with(meta)) return ParseMeta(row, value);
   }
   return absl::DataLossError("a row of no known kind");

@@ -41,8 +41,13 @@ struct StoredLeaseKey {
   std::string_view key;
 };
 
+struct StoredMember {
+  api::Member member;
+  bool removed = false;  // then there is only its id
+};
+
 using StoredRow = std::variant<StoredVersion, StoredEvent, StoredCount, Counters, PurgeProgress, raft::Entry,
-                               StoredLease, StoredLeaseKey, api::AlarmMember>;
+                               StoredLease, StoredLeaseKey, api::AlarmMember, StoredMember>;
 
 // Views point into `row` and `value`. DataLoss, the words only, when they are not what the store writes.
 absl::StatusOr<StoredRow> ParseStoredRow(std::string_view row, std::string_view value);

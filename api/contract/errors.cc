@@ -119,6 +119,9 @@ absl::Status ErrTimeoutDueToConnectionLost() {
 absl::Status ErrTimeoutWaitAppliedIndex() {
   return absl::Status(Code::kUnavailable, "etcdserver: request timed out, waiting for the applied index took too long");
 }
+absl::Status ErrTimeoutLeaderTransfer() {
+  return absl::Status(Code::kUnknown, "etcdserver: request timed out, leader transfer took too long");
+}
 absl::Status ErrUnhealthy() { return absl::Status(Code::kUnavailable, "etcdserver: unhealthy cluster"); }
 absl::Status ErrCorrupt() { return absl::Status(Code::kDataLoss, "etcdserver: corrupt cluster"); }
 absl::Status ErrBadLeaderTransferee() {

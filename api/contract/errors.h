@@ -76,6 +76,7 @@ absl::Status ErrTimeout();
 absl::Status ErrTimeoutDueToLeaderFail();
 absl::Status ErrTimeoutDueToConnectionLost();
 absl::Status ErrTimeoutWaitAppliedIndex();
+absl::Status ErrTimeoutLeaderTransfer();  // Unknown on the wire
 absl::Status ErrUnhealthy();
 absl::Status ErrCorrupt();
 absl::Status ErrBadLeaderTransferee();

@@ -113,6 +113,8 @@ std::string Hexadecimal(LeaseId id) {
   return text.data();
 }
 
+std::string Same(const std::string& text) { return text; }
+
 std::string RevokeText(LeaseId id) { return "lease_revoke:<id:" + Hexadecimal(id) + ">"; }
 
 struct BodyText {
@@ -133,6 +135,26 @@ struct BodyText {
     const std::vector<LeaseId> first(expiry.ids.begin(), expiry.ids.begin() + static_cast<std::ptrdiff_t>(shown));
     const size_t more = expiry.ids.size() - shown;
     return Joined(first, RevokeText) + (more == 0 ? "" : " and " + std::to_string(more) + " more");
+  }
+  std::string operator()(const MemberAddRequest& add) const {
+    return "member_add:{ID:" + std::to_string(add.id) + " peerURLs:[" + Joined(add.peer_urls, Same) + "]" +
+           (add.is_learner ? " isLearner:true}" : "}");
+  }
+  std::string operator()(const MemberRemoveRequest& remove) const {
+    return "member_remove:{ID:" + std::to_string(remove.id) + "}";
+  }
+  std::string operator()(const MemberPromoteRequest& promote) const {
+    return "member_promote:{ID:" + std::to_string(promote.id) + "}";
+  }
+  std::string operator()(const MemberUpdateRequest& update) const {
+    return "member_update:{ID:" + std::to_string(update.id) + " peerURLs:[" + Joined(update.peer_urls, Same) + "]}";
+  }
+  std::string operator()(const MemberPublishRequest& publish) const {
+    return "cluster_member_attr_set:{member_ID:" + std::to_string(publish.id) + " name:" + publish.name +
+           " client_urls:[" + Joined(publish.client_urls, Same) + "]}";
+  }
+  std::string operator()(const MemberBootstrapRequest& bootstrap) const {
+    return "members:[" + Joined(bootstrap.members, [](const Member& member) { return member.name; }) + "]";
   }
   std::string operator()(const AlarmRequest& alarm) const {
     Fields fields(Form::kPlain);

@@ -103,8 +103,64 @@ struct AlarmRequest {
   bool operator==(const AlarmRequest&) const = default;
 };
 
-// Everything that goes through the log on behalf of a client, and what the leader decides about leases.
-using WriteRequest = std::variant<PutRequest, DeleteRangeRequest, TxnRequest, CompactionRequest, LeaseGrantRequest,
-                                  LeaseRevokeRequest, AlarmRequest, LeaseExpiryRequest>;
+struct Member {
+  uint64_t id = 0;
+  std::string name;  // empty until the member has started and told it
+  std::vector<std::string> peer_urls;
+  std::vector<std::string> client_urls;
+  bool is_learner = false;
+  // Drawn at random with the member's data folder: the same id with another one has forgotten its votes, and is nobody.
+  // 0: not published yet. Clients are not told.
+  uint64_t incarnation = 0;
+  // It was added to a cluster of one voter, which could decide nothing any more if the new one voted at once: it learns
+  // until it has caught up, and then the leader lets it vote. Clients see a voter.
+  bool awaits_vote = false;
+  bool operator==(const Member&) const = default;
+};
+
+// The three that change who replicates and who votes. In the log they go with the configuration that they lead to.
+struct MemberAddRequest {
+  uint64_t id = 0;  // 0 from a client: the backend picks one before it proposes
+  std::vector<std::string> peer_urls;
+  bool is_learner = false;
+  bool operator==(const MemberAddRequest&) const = default;
+};
+
+struct MemberRemoveRequest {
+  uint64_t id = 0;
+  bool operator==(const MemberRemoveRequest&) const = default;
+};
+
+struct MemberPromoteRequest {
+  uint64_t id = 0;
+  bool operator==(const MemberPromoteRequest&) const = default;
+};
+
+struct MemberUpdateRequest {
+  uint64_t id = 0;
+  std::vector<std::string> peer_urls;
+  bool operator==(const MemberUpdateRequest&) const = default;
+};
+
+// What a member tells about itself when it starts. No client sends it.
+struct MemberPublishRequest {
+  uint64_t id = 0;
+  std::string name;
+  std::vector<std::string> client_urls;
+  uint64_t incarnation = 0;  // 0: of a version that had none; what is known stays
+  bool operator==(const MemberPublishRequest&) const = default;
+};
+
+// With whom a cluster begins: the first entry of its log, equal on all of them. No client sends it.
+struct MemberBootstrapRequest {
+  std::vector<Member> members;
+  bool operator==(const MemberBootstrapRequest&) const = default;
+};
+
+// Everything that goes through the log on behalf of a client, and what members decide by themselves.
+using WriteRequest =
+    std::variant<PutRequest, DeleteRangeRequest, TxnRequest, CompactionRequest, LeaseGrantRequest, LeaseRevokeRequest,
+                 AlarmRequest, LeaseExpiryRequest, MemberAddRequest, MemberRemoveRequest, MemberPromoteRequest,
+                 MemberUpdateRequest, MemberPublishRequest, MemberBootstrapRequest>;
 
 }  // namespace regent::api

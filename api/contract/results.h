@@ -130,8 +130,14 @@ struct RangeSlice {
   std::string next_key;  // the first key of the range that is not in it; empty: there is none
 };
 
-// The alternative matches the alternative of the WriteRequest.
+// Of every request about members.
+struct MembersResult {
+  Revision revision;
+  std::vector<Member> members;  // all, after the change, by id
+};
+
+// The alternative matches that of the WriteRequest.
 using WriteResult = std::variant<PutResult, DeleteRangeResult, TxnResult, CompactionResult, LeaseGrantResult,
-                                 LeaseRevokeResult, AlarmResult, LeaseExpiryResult>;
+                                 LeaseRevokeResult, AlarmResult, LeaseExpiryResult, MembersResult>;
 
 }  // namespace regent::api

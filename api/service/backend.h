@@ -48,14 +48,6 @@ struct LeaseLeasesResult {
   std::vector<LeaseId> leases;
 };
 
-struct Member {
-  uint64_t id = 0;
-  std::string name;
-  std::vector<std::string> peer_urls;
-  std::vector<std::string> client_urls;
-  bool is_learner = false;
-};
-
 struct StatusResult {
   Revision revision;
   int64_t db_size = 0;

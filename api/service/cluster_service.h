@@ -1,4 +1,4 @@
-// etcdserverpb.Cluster: MemberList. Its headers carry no revision.
+// etcdserverpb.Cluster: who the members are, and changing that. Its headers carry no revision.
 #pragma once
 
 #include <vector>

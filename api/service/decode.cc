@@ -341,6 +341,33 @@ absl::Status Decode(std::string_view bytes, MemberListRequest& out) {
   return ReadFields(bytes, To(1, out.linearizable));
 }
 
+// A message whose only texts are a list; `numbers` takes the other fields.
+template <typename Take>
+absl::Status ReadTexts(std::string_view bytes, int number, std::vector<std::string>& texts, Take take) {
+  WireReader reader(bytes);
+  while (const std::optional<WireField> field = reader.Next()) {
+    if (field->tag == BytesTag(number)) {
+      if (!IsUtf8(field->bytes)) return ErrMalformedText();
+      texts.emplace_back(field->bytes);
+    } else {
+      take(*field);
+    }
+  }
+  return EndOf(reader);
+}
+
+absl::Status Decode(std::string_view bytes, MemberAddRequest& out) {
+  return ReadTexts(bytes, 1, out.peer_urls, [&](const WireField& field) { To(2, out.is_learner).Take(field); });
+}
+
+absl::Status Decode(std::string_view bytes, MemberUpdateRequest& out) {
+  return ReadTexts(bytes, 2, out.peer_urls, [&](const WireField& field) { To(1, out.id).Take(field); });
+}
+
+absl::Status Decode(std::string_view bytes, MemberRemoveRequest& out) { return ReadFields(bytes, To(1, out.id)); }
+
+absl::Status Decode(std::string_view bytes, MemberPromoteRequest& out) { return ReadFields(bytes, To(1, out.id)); }
+
 absl::Status Decode(std::string_view bytes, HealthCheckRequest& out) {
   WireReader reader(bytes);
   while (std::optional<WireField> field = reader.Next()) {

@@ -265,6 +265,13 @@ std::string Encode(const Header& header, const std::vector<Member>& members) {
   return out;
 }
 
+std::string Encode(const Header& header, const Member& added, const std::vector<Member>& members) {
+  std::string out = EncodeHeaderOnly(header);
+  AppendMessage(out, 2, EncodeMember(added));
+  for (const Member& member : members) AppendMessage(out, 3, EncodeMember(member));
+  return out;
+}
+
 std::string Encode(const Header& header, const AlarmResult& result) {
   std::string out = EncodeHeaderOnly(header);
   for (const AlarmMember& alarm : result.alarms) AppendMessage(out, 2, EncodeAlarm(alarm));

@@ -60,6 +60,8 @@ std::string Encode(const Header& header, LeaseId id, const LeaseKeepAliveResult&
 std::string Encode(const Header& header, LeaseId id, const LeaseTimeToLiveResult& result);
 std::string Encode(const Header& header, const LeaseLeasesResult& result);
 std::string Encode(const Header& header, const std::vector<Member>& members);
+// The answer to MemberAdd: the new member, then all.
+std::string Encode(const Header& header, const Member& added, const std::vector<Member>& members);
 std::string Encode(const Header& header, const StatusResult& result);
 std::string Encode(const Header& header, const AlarmResult& result);
 std::string Encode(const Header& header, const HashResult& result);

@@ -29,6 +29,8 @@ struct ServiceOptions {
   size_t max_txn_ops = kMaxTxnOpsDefault;
   std::chrono::steady_clock::duration request_timeout = kRequestTimeoutBase + std::chrono::seconds(2);
   std::function<MonotonicTime()> now;  // required; services read no clock
+  // Whether members can be reached at such a URL.
+  std::function<bool(const std::string&)> is_peer_url = [](const std::string&) { return true; };
 };
 
 class ServiceContext {

@@ -19,10 +19,6 @@ namespace {
 
 constexpr std::string_view kUnimplementedUnary[] = {
     "/etcdserverpb.Maintenance/Downgrade",
-    "/etcdserverpb.Cluster/MemberAdd",
-    "/etcdserverpb.Cluster/MemberRemove",
-    "/etcdserverpb.Cluster/MemberUpdate",
-    "/etcdserverpb.Cluster/MemberPromote",
     "/etcdserverpb.Auth/AuthEnable",
     "/etcdserverpb.Auth/AuthDisable",
     "/etcdserverpb.Auth/AuthStatus",

@@ -20,7 +20,7 @@ absl::StatusOr<std::string> EntryJson(const api::MessageJson& printer, const raf
   const bool configuration = entry.type == raft::EntryType::kConfiguration;
   std::string request = "{}";
   if (configuration) {
-    request = JsonObject().Json("configuration", JsonObject().Base64("data", entry.data.view()).Take()).Take();
+    REGENT_ASSIGN_OR_RETURN(request, ConfigurationJson(printer, entry.data));
   } else if (!entry.data.empty()) {
     REGENT_ASSIGN_OR_RETURN(const storage::Command command, storage::DecodeCommand(entry.data));
     REGENT_ASSIGN_OR_RETURN(request, RequestJson(printer, command));

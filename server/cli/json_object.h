@@ -21,6 +21,11 @@ class JsonObject {
   JsonObject& Base64(std::string_view key, std::string_view bytes) {
     return Json(key, "\"" + absl::Base64Escape({bytes.data(), bytes.size()}) + "\"");
   }
+  JsonObject& Texts(std::string_view key, const std::vector<std::string>& values) {
+    std::string elements;
+    for (const std::string& value : values) elements += (elements.empty() ? "" : ",") + JsonString(value);
+    return Json(key, "[" + elements + "]");
+  }
   // `json` is JSON already.
   JsonObject& Json(std::string_view key, std::string_view json) {
     text_ += text_.size() == 1 ? "\"" : ",\"";

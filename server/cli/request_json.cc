@@ -4,6 +4,7 @@
 #include "api/contract/proto/maintenance.pb.h"
 #include "api/contract/proto/range.pb.h"
 #include "api/contract/status_macros.h"
+#include "raft/configuration.h"
 #include "server/cli/json_object.h"
 
 namespace regent::server {
@@ -117,6 +118,39 @@ class Printer {
     message.set_alarm(static_cast<pb::AlarmType>(alarm.alarm));
     return Print("alarm", message);
   }
+  absl::StatusOr<std::string> operator()(const api::MemberAddRequest& add) const {
+    JsonObject body;
+    body.Text("ID", std::to_string(add.id)).Texts("peerURLs", add.peer_urls);
+    if (add.is_learner) body.Json("isLearner", "true");
+    return JsonObject().Json("member_add", body.Take()).Take();
+  }
+  absl::StatusOr<std::string> operator()(const api::MemberRemoveRequest& remove) const {
+    return JsonObject().Json("member_remove", JsonObject().Text("ID", std::to_string(remove.id)).Take()).Take();
+  }
+  absl::StatusOr<std::string> operator()(const api::MemberPromoteRequest& promote) const {
+    return JsonObject().Json("member_promote", JsonObject().Text("ID", std::to_string(promote.id)).Take()).Take();
+  }
+  absl::StatusOr<std::string> operator()(const api::MemberUpdateRequest& update) const {
+    JsonObject body;
+    body.Text("ID", std::to_string(update.id)).Texts("peerURLs", update.peer_urls);
+    return JsonObject().Json("member_update", body.Take()).Take();
+  }
+  absl::StatusOr<std::string> operator()(const api::MemberPublishRequest& publish) const {
+    JsonObject body;
+    body.Text("member_ID", std::to_string(publish.id)).Text("name", publish.name);
+    body.Texts("clientURLs", publish.client_urls);
+    if (publish.incarnation != 0) body.Text("incarnation", std::to_string(publish.incarnation));
+    return JsonObject().Json("member_publish", body.Take()).Take();
+  }
+  absl::StatusOr<std::string> operator()(const api::MemberBootstrapRequest& bootstrap) const {
+    std::string members;
+    for (const api::Member& member : bootstrap.members) {
+      JsonObject one;
+      one.Text("ID", std::to_string(member.id)).Text("name", member.name).Texts("peerURLs", member.peer_urls);
+      members += (members.empty() ? "" : ",") + one.Take();
+    }
+    return JsonObject().Json("member_bootstrap", JsonObject().Json("members", "[" + members + "]").Take()).Take();
+  }
   absl::StatusOr<std::string> operator()(const api::LeaseExpiryRequest& expiry) const {
     std::string ids;
     for (const api::LeaseId id : expiry.ids) ids += (ids.empty() ? "\"" : ",\"") + std::to_string(id.value) + "\"";
@@ -144,7 +178,28 @@ class Printer {
   const uint64_t leader_term_;
 };
 
+std::string Ids(const std::vector<raft::NodeId>& nodes) {
+  std::string ids;
+  for (const raft::NodeId node : nodes) ids += (ids.empty() ? "\"" : ",\"") + std::to_string(node.value) + "\"";
+  return "[" + ids + "]";
+}
+
 }  // namespace
+
+absl::StatusOr<std::string> ConfigurationJson(const api::MessageJson& printer, std::string_view data) {
+  const std::optional<raft::ConfigurationEntry> entry = raft::DecodeConfigurationEntry(data);
+  if (!entry.has_value()) return absl::DataLossError("a malformed configuration");
+  JsonObject body;
+  body.Json("voters", Ids(entry->configuration.voters));
+  if (entry->configuration.joint()) body.Json("outgoing_voters", Ids(entry->configuration.outgoing_voters));
+  body.Json("learners", Ids(entry->configuration.learners));
+  if (!entry->context.empty()) {
+    REGENT_ASSIGN_OR_RETURN(const storage::Command command, storage::DecodeCommand(entry->context));
+    REGENT_ASSIGN_OR_RETURN(const std::string cause, RequestJson(printer, command));
+    body.Json("request", cause);
+  }
+  return JsonObject().Json("configuration", body.Take()).Take();
+}
 
 absl::StatusOr<std::string> RequestJson(const api::MessageJson& printer, const storage::Command& command) {
   return std::visit(Printer(printer, command.leader_term), command.body);

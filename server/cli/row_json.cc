@@ -90,6 +90,15 @@ class Printer {
         .Text("alarm", AlarmName(alarm.alarm))
         .Take();
   }
+  absl::StatusOr<std::string> operator()(const storage::StoredMember& row) const {
+    JsonObject json = Begin(row.removed ? "removed_member" : "member");
+    json.Text("id", std::to_string(row.member.id));
+    if (row.removed) return json.Take();
+    return json.Text("name", row.member.name)
+        .Texts("peer_urls", row.member.peer_urls)
+        .Texts("client_urls", row.member.client_urls)
+        .Take();
+  }
 
  private:
   static JsonObject Begin(std::string_view kind) { return JsonObject().Text("row", kind); }

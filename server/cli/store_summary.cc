@@ -60,6 +60,7 @@ void StoreSummary::Describe(Summary& summary) const {
   summary.Number("count_buckets", buckets_);
   summary.Number("leases", leases_);
   summary.Number("lease_keys", lease_keys_);
+  summary.Number("members", members_);
   summary.Number("logical_bytes",
                  storage::kEmptyStoreBytes + counters.size + storage::kLeaseBytes * static_cast<int64_t>(leases_));
   summary.Number("dead_bytes", counters.dead - counters.dead_released);

@@ -31,6 +31,7 @@ class StoreSummary {
   void Count(const storage::StoredLease&) { ++leases_; }
   void Count(const storage::StoredLeaseKey&) { ++lease_keys_; }
   void Count(const api::AlarmMember& alarm);
+  void Count(const storage::StoredMember&) { ++members_; }
 
   std::optional<storage::Counters> counters_;
   storage::PurgeProgress purge_;
@@ -38,6 +39,7 @@ class StoreSummary {
   uint64_t events_ = 0;
   uint64_t leases_ = 0;
   uint64_t lease_keys_ = 0;
+  uint64_t members_ = 0;  // and those that were removed
   uint64_t buckets_ = 0;
   uint64_t versions_ = 0;
   uint64_t tombstones_ = 0;

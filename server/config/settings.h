@@ -35,6 +35,20 @@ struct Settings {
   bool pre_vote = true;
   bool strict_reconfig_check = true;
   int64_t max_learners = 1;
+  bool force_new_cluster = false;
+
+  // Security between members
+  std::string peer_cert_file;
+  std::string peer_key_file;
+  std::string peer_client_cert_file;  // shown to members that this one dials; empty: peer_cert_file
+  std::string peer_client_key_file;
+  std::string peer_trusted_ca_file;
+  bool peer_client_cert_auth = false;
+  std::vector<std::string> peer_cert_allowed_cn;
+  std::vector<std::string> peer_cert_allowed_hostname;
+  bool peer_skip_client_san_verification = false;
+  bool peer_auto_tls = false;              // without effect when there is a certificate
+  uint64_t self_signed_cert_validity = 1;  // years
 
   // Limits and timing
   uint64_t max_txn_ops = 128;
@@ -45,6 +59,8 @@ struct Settings {
   std::chrono::nanoseconds grpc_keepalive_timeout = std::chrono::seconds(20);
   std::chrono::nanoseconds watch_progress_notify_interval{0};  // 0: ten minutes
   std::chrono::nanoseconds compact_hash_check_time = std::chrono::minutes(1);
+  uint64_t snapshot_count = 10'000;                       // 0: the same
+  uint64_t snapshot_catchup_entries = 5'000;              // 0: the same
   int64_t compaction_batch_limit = 0;                     // 0: the node's own
   std::chrono::nanoseconds compaction_sleep_interval{0};  // 0: the node's own
   FeatureGates feature_gates;

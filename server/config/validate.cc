@@ -118,6 +118,21 @@ absl::Status CheckRefused(const ParsedFlags& flags) {
   return absl::OkStatus();
 }
 
+// As etcd's, and only where it matters.
+absl::Status CheckSelfSigned(const Settings& settings) {
+  if (!settings.peer_auto_tls || !settings.peer_cert_file.empty() || !settings.peer_key_file.empty()) {
+    return absl::OkStatus();
+  }
+  if (settings.self_signed_cert_validity == 0) {
+    return Invalid("selfSignedCertValidity is invalid,it should be greater than 0");
+  }
+  if (settings.self_signed_cert_validity > 1000) {
+    return Invalid("--self-signed-cert-validity=" + std::to_string(settings.self_signed_cert_validity) +
+                   " is too long: at most 1000 years");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckSchemes(const Settings& settings) {
   const std::pair<std::string_view, const std::vector<Url>*> lists[] = {
       {"--listen-client-urls", &settings.listen_client_urls},
@@ -126,6 +141,12 @@ absl::Status CheckSchemes(const Settings& settings) {
       {"--listen-metrics-urls", &settings.listen_metrics_urls}};
   for (const auto& [name, urls] : lists) {
     for (const Url& url : *urls) {
+      if (url.is_secure() && urls == &settings.listen_peer_urls) {
+        const bool given = !settings.peer_cert_file.empty() || !settings.peer_key_file.empty();
+        if (!given && settings.peer_auto_tls) continue;
+        if (!settings.peer_cert_file.empty() && !settings.peer_key_file.empty()) continue;
+        return Invalid("cannot listen on TLS for " + url.text + ": KeyFile and CertFile are not presented");
+      }
       if (url.is_secure()) {
         return Invalid(std::string(name) + " has " + url.text +
                        ", but TLS is not supported by this version of regent; use http or unix");
@@ -191,15 +212,11 @@ absl::Status ValidateSettings(const ParsedFlags& flags) {
   REGENT_RETURN_IF_ERROR(ParseAutoCompaction(settings).status());
   REGENT_RETURN_IF_ERROR(CheckFeatures(settings));
   REGENT_RETURN_IF_ERROR(CheckRefused(flags));
+  REGENT_RETURN_IF_ERROR(CheckSelfSigned(settings));
   return CheckSchemes(settings);
 }
 
 absl::Status ValidateBootstrap(const Settings& settings) {
-  if (settings.initial_cluster_state == "existing") {
-    return Invalid(
-        "--initial-cluster-state=existing with an empty data folder asks to join a cluster, which is not supported by "
-        "this version of regent");
-  }
   REGENT_ASSIGN_OR_RETURN(const std::vector<BootstrapMember> members, ParseInitialCluster(InitialCluster(settings)));
   const auto own = std::find_if(members.begin(), members.end(), [&](const auto& m) { return m.name == settings.name; });
   if (own == members.end()) {
@@ -215,9 +232,7 @@ absl::Status ValidateBootstrap(const Settings& settings) {
     }
   }
   if (has_duplicate) return Invalid("initial cluster " + Join(pairs) + " has duplicate url");
-  if (members.size() == 1) return absl::OkStatus();
-  return Invalid("--initial-cluster names " + std::to_string(members.size()) +
-                 " members; clusters of several members are not supported by this version of regent");
+  return absl::OkStatus();
 }
 
 std::string InitialCluster(const Settings& settings) {

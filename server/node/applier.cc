@@ -34,6 +34,10 @@ void Applier::Apply(std::vector<raft::Entry> entries, std::vector<Proposal> prop
 
 void Applier::FailAll(absl::Status status) { Add({.entries = {}, .proposals = {}, .fail_all = std::move(status)}); }
 
+void Applier::Refuse(uint64_t sequence, absl::Status status) {
+  Add({.entries = {}, .proposals = {}, .fail_all = std::nullopt, .refuse = std::pair(sequence, std::move(status))});
+}
+
 bool Applier::HasTakenAll() {
   if (works_taken_.load() == works_given_.load()) return true;
   taken_wanted_.store(true);
@@ -58,6 +62,7 @@ void Applier::Run() {
       turn_.insert(turn_.end(), std::make_move_iterator(work.entries.begin()),
                    std::make_move_iterator(work.entries.end()));
     }
+    if (work.refuse.has_value()) proposals_.Answer(work.refuse->first, work.refuse->second);
     if (!work.fail_all.has_value()) continue;
     ApplyTurn();
     proposals_.FailAll(*work.fail_all);
@@ -90,12 +95,26 @@ void Applier::ApplyTurn() {
   turns_told_.fetch_add(1);
   UpdateMetrics(outcome, took);
   if (outcome.events != nullptr || outcome.compacted) hub_.Publish(outcome.events, state_machine_.view());
+  // Who sees the index applied sees its members, too.
+  if (outcome.members_changed) events_.on_members();
   applied_.store(state_machine_.applied().value);
   logical_bytes_.store(state_machine_.view()->logical_size(), std::memory_order_relaxed);
   if (applied_wanted_.load()) raft_loop_.Post([this] { events_.on_applied(); });
   if (outcome.alarms_changed) events_.on_alarms();
   Answer(std::move(outcome.answers), outcome.over_quota);
   if (outcome.compacted) purger_.Kick();
+  RunWaiters();
+}
+
+void Applier::Replace(std::shared_ptr<storage::Engine> engine) {
+  state_machine_.Replace(std::move(engine));
+  hub_.Jump(state_machine_.view());
+  events_.on_members();
+  applied_.store(state_machine_.applied().value);
+  logical_bytes_.store(state_machine_.view()->logical_size(), std::memory_order_relaxed);
+  metrics_.server_proposals_applied_total.Set(static_cast<double>(state_machine_.applied().value));
+  events_.on_alarms();
+  purger_.Kick();
   RunWaiters();
 }
 

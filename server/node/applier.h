@@ -27,9 +27,10 @@ namespace regent::server {
 
 class Applier {
  public:
-  struct Events {  // on the raft loop, but on_alarms on the apply loop: before anybody hears of the change
+  struct Events {  // on the raft loop, but on_alarms and on_members on the apply loop: before anybody hears of it
     std::function<void(std::vector<storage::LeaseChange>)> on_leases;
     std::function<void()> on_alarms;
+    std::function<void()> on_members;
     // Requests that were applied over the quota: whoever asked hears ErrNoSpace, but not before the alarm is on.
     std::function<void(std::vector<api::Done<api::WriteResult>>)> on_over_quota;
     std::function<void()> on_applied;  // only while WantApplied
@@ -41,8 +42,13 @@ class Applier {
 
   // `proposals`: made since the last call, not only those of `entries`.
   void Apply(std::vector<raft::Entry> entries, std::vector<Proposal> proposals);
+  // After everything given to Apply before: the proposal with this sequence was certainly not made.
+  void Refuse(uint64_t sequence, absl::Status status);
   // After everything given to Apply before: whoever still waits is told `status`.
   void FailAll(absl::Status status);
+
+  // On the apply loop, behind everything given to Apply before: a snapshot takes the place of the store.
+  void Replace(std::shared_ptr<storage::Engine> engine);
 
   // Run on the apply loop, as soon as it is so.
   void WhenApplied(raft::Index index, Loop::Task task);
@@ -65,6 +71,7 @@ class Applier {
     std::vector<raft::Entry> entries;
     std::vector<Proposal> proposals;
     std::optional<absl::Status> fail_all;
+    std::optional<std::pair<uint64_t, absl::Status>> refuse = std::nullopt;
   };
   template <typename Number>
   struct Waiter {

@@ -28,7 +28,10 @@ void Flusher::Check() {
   if (!Handle(state_machine_.PersistedApplied())) return;
   const bool all = persisted_ == state_machine_.applied();
   if (all) persisted_since_ = loop_.Now();
-  if (all || loop_.Now() - persisted_since_ < options_.flush_interval) return CheckLater();
+  const uint64_t unflushed = state_machine_.applied().value - persisted_.value;
+  const bool many = options_.flush_entries_max > 0 && unflushed > options_.flush_entries_max;
+  const bool late = loop_.Now() - persisted_since_ >= options_.flush_interval;
+  if (all || (!many && !late)) return CheckLater();
   background_.Post([this] {
     loop_.Post([this, persisted = state_machine_.Flush()] {
       if (!stopped_ && Handle(persisted)) CheckLater();
@@ -51,7 +54,9 @@ bool Flusher::Handle(const absl::StatusOr<raft::Index>& persisted) {
   if (*persisted <= persisted_) return true;
   persisted_ = *persisted;
   persisted_since_ = loop_.Now();
-  log_.Release(options_.mutants.release_unflushed_log ? state_machine_.applied() : persisted_);
+  const bool alone = state_machine_.Members().size() <= 1;
+  log_.Release(options_.mutants.release_unflushed_log ? state_machine_.applied() : persisted_,
+               alone ? 0 : options_.log_entries_kept);
   return true;
 }
 

@@ -1,8 +1,9 @@
 // Bounds what a restart must replay: looks now and then how far the store is durable, releases the log below that
 // point, and flushes the store when it has not flushed itself for a while. Under load the store flushes itself; then
-// this only watches; a flush of its own runs on the pool, beside apply. The log is released up to the flushed state as
-// the engine reads it back, never up to what memory believes. On a disk without room for it the flush is left out: the
-// log keeps what a restart will need.
+// this only watches. With a limit on the entries that are applied and not flushed (--snapshot-count) it flushes
+// earlier, at the next look. A flush of its own runs on the pool, beside apply. The log is released up to the flushed
+// state as the engine reads it back, never up to what memory believes. On a disk without room for it the flush is left
+// out: the log keeps what a restart will need.
 //
 // Owner: the apply loop.
 #pragma once

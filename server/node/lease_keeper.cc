@@ -40,6 +40,7 @@ void LeaseKeeper::Lead(raft::Term term) {
   const MonotonicTime now = loop_.Now();
   for (auto& [id, lease] : leases_) {
     lease.expired = false;
+    if (options_.mutants.keep_deadlines_when_leading) continue;
     SetDeadline(id, lease, now + TimeToLive(lease.ttl) + options_.election_timeout);
   }
   StartTimer();
@@ -49,6 +50,13 @@ void LeaseKeeper::Follow() {
   leading_.reset();
   ForgetCommand();
   FailWaiters(api::ErrLeaderChanged());
+}
+
+void LeaseKeeper::Replace(const std::vector<storage::LeaseInfo>& leases) {
+  CHECK(!leading_.has_value()) << "the leader's store was replaced";
+  leases_.clear();
+  deadlines_.clear();
+  Start(leases);
 }
 
 void LeaseKeeper::OnChanges(const std::vector<storage::LeaseChange>& changes) {

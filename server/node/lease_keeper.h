@@ -47,6 +47,8 @@ class LeaseKeeper {
   void Follow();
 
   void OnChanges(const std::vector<storage::LeaseChange>& changes);
+  // A snapshot took the place of the store, which only happens to who does not lead.
+  void Replace(const std::vector<storage::LeaseInfo>& leases);
 
   // `revision`: of the store when the request came. REQUIRES: leadership was confirmed after the request came.
   void Renew(api::LeaseId id, api::Revision revision, api::Done<api::LeaseKeepAliveResult> done);

@@ -1,5 +1,6 @@
 #include "server/node/log_driver.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "glog/logging.h"
@@ -47,6 +48,28 @@ void LogDriver::WriteNow(raft::StepId step, std::optional<raft::HardState> hard_
   StartIdleTimer();
 }
 
+void LogDriver::Reset(std::optional<raft::HardState> hard_state, raft::Index base, raft::Term base_term,
+                      Loop::Task done) {
+  loop_.Post([this, hard_state, base, base_term, done = std::move(done)]() mutable {
+    if (fenced_) return;
+    const absl::Status status = ResetNow(hard_state, base, base_term);
+    if (Check(status)) return done();
+    if (fenced_) return;
+    // A full disk: nothing has happened.
+    loop_.PostAfter(kTryAgain, [this, hard_state, base, base_term, done = std::move(done)]() mutable {
+      Reset(hard_state, base, base_term, std::move(done));
+    });
+  });
+}
+
+absl::Status LogDriver::ResetNow(const std::optional<raft::HardState>& hard_state, raft::Index base,
+                                 raft::Term base_term) {
+  if (hard_state.has_value()) {
+    if (absl::Status saved = log_.SaveHardState(*hard_state); !saved.ok()) return saved;
+  }
+  return log_.Reset(base, base_term);
+}
+
 void LogDriver::Fetch(raft::LogFetch fetch) {
   loop_.Post([this, fetch] { FetchNow(fetch); });
 }
@@ -65,9 +88,14 @@ void LogDriver::FetchNow(const raft::LogFetch& fetch) {
       [this, fetch, result = std::move(result)]() mutable { events_.on_fetched(fetch, std::move(result)); });
 }
 
-void LogDriver::Release(raft::Index through) {
-  loop_.Post([this, through] {
-    if (!fenced_) Check(log_.Release(through));
+void LogDriver::Release(raft::Index through, uint64_t entries_kept) {
+  loop_.Post([this, through, entries_kept] {
+    const uint64_t bytes = log_.bytes_on_disk();
+    const uint64_t keep = bytes > options_.log_kept_bytes_max ? 0 : entries_kept;
+    const bool no_room = room_low_ || bytes > options_.log_held_bytes_max;
+    const uint64_t held = no_room ? kNothingHeld : held_above_.load();
+    const uint64_t release = std::min(through.value - std::min(through.value, keep), held);
+    if (!fenced_ && release > 0) Check(log_.Release({release}));
   });
 }
 

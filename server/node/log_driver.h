@@ -36,16 +36,24 @@ class LogDriver {
 
   void Write(raft::StepId step, std::optional<raft::HardState> hard_state, std::vector<raft::Entry> entries);
   void Fetch(raft::LogFetch fetch);
-  void Release(raft::Index through);
+  // The log begins anew behind a snapshot; `done` runs on the log loop when that is durable, never after an error.
+  void Reset(std::optional<raft::HardState> hard_state, raft::Index base, raft::Term base_term, Loop::Task done);
+  // What other members may still ask for is kept: the newest `entries_kept`, while the log is not too large.
+  void Release(raft::Index through, uint64_t entries_kept);
+  // Entries above this index are not released until it is said otherwise, while the log is not far too large.
+  void Hold(std::optional<raft::Index> above) { held_above_.store(above.has_value() ? above->value : kNothingHeld); }
   // Writes the final mark; `done` runs on the log loop, after everything asked for before.
   void Close(Loop::Task done);
 
+  // The space kept in reserve is in use.
+  bool room_low() const { return room_low_.load(); }
   // The disk is full; the outstanding step waits.
   bool waits_for_space() const { return waits_for_space_.load(); }
 
  private:
   void WriteNow(raft::StepId step, std::optional<raft::HardState> hard_state, std::vector<raft::Entry> entries);
   void FetchNow(const raft::LogFetch& fetch);
+  absl::Status ResetNow(const std::optional<raft::HardState>& hard_state, raft::Index base, raft::Term base_term);
   void StartIdleTimer();
   void OnIdle();
   void Prepare();
@@ -60,11 +68,13 @@ class LogDriver {
   storage::ReserveFile* const reserve_;
   const NodeOptions& options_;
   const Events events_;
+  static constexpr uint64_t kNothingHeld = UINT64_MAX;
   std::atomic<bool> waits_for_space_{false};
+  std::atomic<uint64_t> held_above_{kNothingHeld};
 
   // Of the log loop.
   bool fenced_ = false;
-  bool room_low_ = false;
+  std::atomic<bool> room_low_{false};  // read by others, too
   bool idle_timer_ = false;
   bool prepare_wanted_ = true;
   uint64_t writes_ = 0;  // counts, so that idleness is seen

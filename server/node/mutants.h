@@ -2,6 +2,8 @@
 // Never set in production.
 #pragma once
 
+#include "raft/options.h"
+
 namespace regent::server {
 
 struct NodeMutants {
@@ -12,12 +14,16 @@ struct NodeMutants {
   bool skip_event_when_falling_behind = false;  // a watcher that falls behind goes on one revision too late
   bool stale_linearizable_read = false;         // a read uses the view of some time ago
   bool release_unflushed_log = false;           // the log goes up to what is applied, not to what is flushed
-  bool no_progress_when_idle = false;      // progress is announced only where an event was sent since the last time
-  bool skip_compacted_events = false;      // a watcher behind the compaction goes on there, without a cancel
-  bool repeat_revision_on_resume = false;  // a watcher that starts in the past gets the revision before as well
-  bool leak_watchers_behind = false;       // a watcher that goes while it is behind stays in the gauges
-  bool private_event_copies = false;       // every watcher that is behind gets its own copy of recent events
-  bool renew_ended_lease = false;          // a renewal is acknowledged whether the lease is there or not
+  bool no_progress_when_idle = false;        // progress is announced only where an event was sent since the last time
+  bool skip_compacted_events = false;        // a watcher behind the compaction goes on there, without a cancel
+  bool repeat_revision_on_resume = false;    // a watcher that starts in the past gets the revision before as well
+  bool leak_watchers_behind = false;         // a watcher that goes while it is behind stays in the gauges
+  bool private_event_copies = false;         // every watcher that is behind gets its own copy of recent events
+  bool renew_ended_lease = false;            // a renewal is acknowledged whether the lease is there or not
+  bool forward_twice = false;                // a write for the leader elsewhere is sent a second time
+  bool keep_deadlines_when_leading = false;  // who begins to lead counts leases from when it heard of them
+  bool snapshot_skips_events = false;        // watchers do not get what an installed snapshot jumped over
+  raft::CoreMutants core;
 };
 
 }  // namespace regent::server

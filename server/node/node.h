@@ -19,10 +19,13 @@
 #include "api/service/backend.h"
 #include "server/node/applier.h"
 #include "server/node/auto_compactor.h"
+#include "server/node/bootstrap.h"
 #include "server/node/flusher.h"
 #include "server/node/hash_jobs.h"
+#include "server/node/leader_questions.h"
 #include "server/node/lease_keeper.h"
 #include "server/node/log_driver.h"
+#include "server/node/membership_changes.h"
 #include "server/node/node_options.h"
 #include "server/node/purger.h"
 #include "server/node/raft_driver.h"
@@ -30,14 +33,15 @@
 #include "server/node/read_gate.h"
 #include "server/node/request_metrics.h"
 #include "server/node/slow_requests.h"
+#include "server/node/snapshot_receiver.h"
+#include "server/node/snapshot_sender.h"
 #include "server/node/watch_hub.h"
 
 namespace regent::server {
 
 class Node final : public api::Backend {
  public:
-  // `recovered`: what opening the log found. DataLoss when log and store contradict each other. A single member: the
-  // configuration is {options.member_id}.
+  // `recovered`: what opening the log found. DataLoss when log and store contradict each other.
   static absl::StatusOr<std::unique_ptr<Node>> Open(NodeSeams seams, NodeOptions options,
                                                     const storage::RecoveredLog& recovered);
   ~Node() override;
@@ -70,16 +74,26 @@ class Node final : public api::Backend {
   // Sets the gauges that describe the store as it is now. From any thread; for whoever is about to show them.
   void RefreshMetrics();
 
-  // A message of another member.
+  // From the transport, from any thread.
   void Step(raft::Message message);
+  void OnNote(raft::NodeId from, PeerNote note);
+  void PeerGone(raft::NodeId peer);
+
+  // Who they are, as applied here; the transport connects to them.
+  std::shared_ptr<const std::vector<api::Member>> CurrentMembers() const;
+  bool WasRemoved(uint64_t member) const;
+  // Those whom the newest configuration names as well. Whoever may not vote yet is a learner here: a newcomer takes
+  // this list for the configuration until it has a log.
+  std::vector<api::Member> MembersForJoiners() const;
 
  private:
-  Node(NodeSeams seams, NodeOptions options, raft::CoreStart start);
+  Node(NodeSeams seams, NodeOptions options, NodeStart start);
 
   // Proposals (node_proposals.cc).
   RaftDriver::Request MakeRequest(api::WriteRequest body, uint64_t leader_term, MonotonicTime deadline,
                                   api::Done<api::WriteResult> done);
   void ProposeGrantWithoutId(api::LeaseGrantRequest grant, MonotonicTime deadline, api::Done<api::WriteResult> done);
+  void ProposeMemberWithoutId(api::MemberAddRequest add, MonotonicTime deadline, api::Done<api::WriteResult> done);
   api::Done<api::WriteResult> AfterPurge(api::Revision revision, api::Done<api::WriteResult> done);
   // What the node itself wants, from the raft loop; `done` runs on it, later.
   void ProposeOwn(api::WriteRequest body, uint64_t leader_term, absl::AnyInvocable<void(absl::Status)> done);
@@ -89,9 +103,28 @@ class Node final : public api::Backend {
   void AnswerRefused();
   void OnRoomLow();  // on the log loop
 
+  // Members and leadership (node_members.cc).
+  void OnMembers();
+  void Announce(std::vector<NamedMember> members);
+  void TellMembers();
+  void Publish();
+  void AnswerQuestion(raft::NodeId from, const LeaseQuestion& question);
+  void AskLeader(LeaseQuestion::Kind kind, api::LeaseId lease, LeaderQuestions::Answered answered);
+  bool LeaderIsElsewhere() const;
+  void AskToKeepAlive(api::LeaseId id, api::Done<api::LeaseKeepAliveResult> done);
+  void AskTimeToLive(api::LeaseId id, bool keys, api::Done<api::LeaseTimeToLiveResult> done);
+
+  // Snapshots (node_members.cc).
+  void Install(raft::StepId step, std::optional<raft::HardState> hard_state, const raft::SnapshotToInstall& snapshot);
+  void OnSnapshotArrived(raft::Message message);
+  void StepArrivedSnapshot();
+  void RemoveReplacedLater();
+
   // Life (node.cc).
   void OnRole(const raft::RoleChange& change);
+  void DecideLocal();
   void OnTermApplied(raft::RoleChange change);
+  void HandOver(Loop::Task then);
   void DrainLog(int rounds, Loop::Task then);
   void StopRaft(Loop::Task stopped);
   void StopApply(Loop::Task stopped);
@@ -115,7 +148,16 @@ class Node final : public api::Backend {
   std::atomic<bool> ready_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> no_space_{false};  // this member's alarm is on, as applied here
-  bool raising_no_space_ = false;      // of the raft loop, as are the next
+  std::atomic<bool> is_learner_{false};
+  std::vector<NamedMember> announced_;  // of the raft loop, after construction: in the log, perhaps not applied
+  mutable Mutex members_mutex_;
+  std::shared_ptr<const std::vector<api::Member>> members_ ABSL_GUARDED_BY(members_mutex_);
+  std::set<uint64_t> removed_members_ ABSL_GUARDED_BY(members_mutex_);
+  std::vector<api::Member> members_for_joiners_ ABSL_GUARDED_BY(members_mutex_);
+  bool installing_ = false;  // of the raft loop, as are the next
+  std::optional<raft::Message> arrived_snapshot_;
+  bool publishing_ = false;
+  bool raising_no_space_ = false;
   std::vector<api::Done<api::WriteResult>> refused_;
   std::set<api::AlarmMember> alarms_shown_;  // of the apply loop, after Start
   std::atomic<uint64_t> reads_{0};           // of a mutant
@@ -133,8 +175,12 @@ class Node final : public api::Backend {
   Applier applier_;
   ReadGate gate_;
   LeaseKeeper keeper_;
+  LeaderQuestions questions_;
   AutoCompactor compactor_;
   RaftDriver driver_;
+  MembershipChanges changes_;
+  SnapshotSender sender_;
+  SnapshotReceiver receiver_;
 };
 
 }  // namespace regent::server

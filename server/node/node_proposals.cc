@@ -22,6 +22,8 @@ void Node::Propose(api::WriteRequest request, api::MonotonicTime deadline, api::
   if (auto* grant = std::get_if<api::LeaseGrantRequest>(&request)) {
     grant->ttl = std::max(grant->ttl, options_.lease_ttl_min());
     if (grant->id.value == 0) return ProposeGrantWithoutId(*grant, deadline, std::move(done));
+  } else if (auto* add = std::get_if<api::MemberAddRequest>(&request); add != nullptr && add->id == 0) {
+    return ProposeMemberWithoutId(std::move(*add), deadline, std::move(done));
   } else if (const auto* compaction = std::get_if<api::CompactionRequest>(&request);
              compaction != nullptr && compaction->physical) {
     done = AfterPurge(compaction->revision, std::move(done));
@@ -71,6 +73,17 @@ void Node::ProposeGrantWithoutId(api::LeaseGrantRequest grant, MonotonicTime dea
   });
 }
 
+void Node::ProposeMemberWithoutId(api::MemberAddRequest add, MonotonicTime deadline, api::Done<api::WriteResult> done) {
+  seams_.raft_loop.Post([this, add = std::move(add), deadline, done = std::move(done)]() mutable {
+    if (stopping_.load()) return done(api::ErrStopped());
+    do {
+      add.id = random_.Next();
+    } while (add.id == 0 || WasRemoved(add.id));  // (an id that another member has is refused when it is judged)
+    driver_.ProposeHere(MakeRequest(std::move(add), 0, deadline, std::move(done)));
+    driver_.Turn();
+  });
+}
+
 // The answer of a physical compaction waits for the purge, on the apply loop.
 api::Done<api::WriteResult> Node::AfterPurge(api::Revision revision, api::Done<api::WriteResult> done) {
   return [this, revision, done = std::move(done)](absl::StatusOr<api::WriteResult> result) mutable {
@@ -115,10 +128,13 @@ void Node::RefuseForSpace(api::Done<api::WriteResult> done) {
 }
 
 // The disk itself is full, whatever the quota says. From now on only what frees space, and what needs next to none, is
-// taken; as with the quota the operator frees space and disarms the alarm.
+// taken; as with the quota the operator frees space and disarms the alarm. A member that follows keeps it to itself:
+// the others make a quorum without it, and an alarm would stop the writes of all.
 void Node::OnRoomLow() {
   LOG(WARNING) << "the disk is full, or nearly so: the space kept in reserve is in use";
-  seams_.raft_loop.Post([this] { RaiseNoSpace({}); });
+  seams_.raft_loop.Post([this] {
+    if (!LeaderIsElsewhere()) RaiseNoSpace({});
+  });
 }
 
 void Node::AnswerRefused() {

@@ -107,8 +107,10 @@ void Node::ReadTxn(api::TxnRequest request, api::MonotonicTime deadline, api::Do
 
 void Node::LeaseKeepAlive(api::LeaseId id, api::Done<api::LeaseKeepAliveResult> done) {
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  if (LeaderIsElsewhere()) return AskToKeepAlive(id, std::move(done));
   gate_.Wait(Bounded(MonotonicTime::max()), [this, id, done = std::move(done)](absl::Status status) mutable {
     if (!status.ok()) return done(std::move(status));
+    if (LeaderIsElsewhere()) return AskToKeepAlive(id, std::move(done));
     const api::Revision revision = seams_.state_machine.view()->revision();
     applier_.BehindLeaseChanges([this, id, revision, done = std::move(done)]() mutable {
       if (stopping_.load()) return done(api::ErrStopped());
@@ -118,10 +120,21 @@ void Node::LeaseKeepAlive(api::LeaseId id, api::Done<api::LeaseKeepAliveResult> 
   });
 }
 
+void Node::AskToKeepAlive(api::LeaseId id, api::Done<api::LeaseKeepAliveResult> done) {
+  const api::Revision revision = seams_.state_machine.view()->revision();
+  AskLeader(LeaseQuestion::Kind::kRenew, id,
+            [revision, done = std::move(done)](absl::StatusOr<LeaseAnswer> answer) mutable {
+              if (!answer.ok()) return done(answer.status());
+              done(api::LeaseKeepAliveResult{.revision = revision, .ttl = answer->ttl});
+            });
+}
+
 void Node::LeaseTimeToLive(api::LeaseId id, bool keys, api::Done<api::LeaseTimeToLiveResult> done) {
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
+  if (LeaderIsElsewhere()) return AskTimeToLive(id, keys, std::move(done));
   gate_.Wait(Bounded(MonotonicTime::max()), [this, id, keys, done = std::move(done)](absl::Status status) mutable {
     if (!status.ok()) return done(std::move(status));
+    if (LeaderIsElsewhere()) return AskTimeToLive(id, keys, std::move(done));
     seams_.raft_loop.Post([this, id, keys, done = std::move(done)]() mutable {
       if (!keeper_.leading()) return done(api::ErrLeaderChanged());
       api::LeaseTimeToLiveResult result{.revision = seams_.state_machine.view()->revision()};
@@ -135,6 +148,17 @@ void Node::LeaseTimeToLive(api::LeaseId id, bool keys, api::Done<api::LeaseTimeT
         done(std::move(result));
       });
     });
+  });
+}
+
+void Node::AskTimeToLive(api::LeaseId id, bool keys, api::Done<api::LeaseTimeToLiveResult> done) {
+  const LeaseQuestion::Kind kind = keys ? LeaseQuestion::Kind::kTimeToLiveAndKeys : LeaseQuestion::Kind::kTimeToLive;
+  AskLeader(kind, id, [this, done = std::move(done)](absl::StatusOr<LeaseAnswer> answer) mutable {
+    if (!answer.ok()) return done(answer.status());
+    done(api::LeaseTimeToLiveResult{.revision = seams_.state_machine.view()->revision(),
+                                    .ttl = answer->ttl,
+                                    .granted_ttl = answer->granted_ttl,
+                                    .keys = std::move(answer->keys)});
   });
 }
 
@@ -154,19 +178,6 @@ std::unique_ptr<api::WatchStream> Node::OpenWatch(std::shared_ptr<api::WatchSink
   return hub_.OpenStream(std::move(sink));
 }
 
-void Node::MemberList(bool linearizable, api::MonotonicTime deadline, api::Done<std::vector<api::Member>> done) {
-  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
-  std::vector<api::Member> members = {{.id = options_.member_id,
-                                       .name = options_.name,
-                                       .peer_urls = options_.peer_urls,
-                                       .client_urls = options_.client_urls}};
-  if (!linearizable) return done(std::move(members));
-  gate_.Wait(Bounded(deadline), [members = std::move(members), done = std::move(done)](absl::Status status) mutable {
-    if (!status.ok()) return done(std::move(status));
-    done(std::move(members));
-  });
-}
-
 void Node::Status(api::Done<api::StatusResult> done) {
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
   seams_.apply_loop.Post([this, done = std::move(done)]() mutable {
@@ -180,6 +191,7 @@ void Node::Status(api::Done<api::StatusResult> done) {
                            .raft_index = std::max(driver_.commit(), applied),
                            .raft_applied_index = applied,
                            .raft_term = driver_.term(),
+                           .is_learner = is_learner_.load(),
                            .alarms = seams_.state_machine.Alarms()});
   });
 }
@@ -201,14 +213,6 @@ void Node::Alarms(api::AlarmRequest get, api::Done<api::AlarmResult> done) {
 
 // Nothing to do: the store gives space back by itself.
 void Node::Defragment(api::Done<std::monostate> done) { done(std::monostate{}); }
-
-// The only member can only keep the leadership.
-void Node::MoveLeader(uint64_t target, api::Done<std::monostate> done) {
-  if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
-  if (driver_.leader() != options_.member_id) return done(api::ErrNotLeader());
-  if (target != options_.member_id) return done(api::ErrBadLeaderTransferee());
-  done(std::monostate{});
-}
 
 void Node::Hash(api::Done<api::HashResult> done) {
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());

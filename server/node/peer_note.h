@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "api/contract/types.h"
+#include "storage/snapshot.h"
 
 namespace regent::server {
 
@@ -49,6 +50,41 @@ struct LeaseAnswer {
   bool operator==(const LeaseAnswer&) const = default;
 };
 
-using PeerNote = std::variant<ForwardedWrites, WriteRefused, LeaseQuestion, LeaseAnswer>;
+// Leader to a member whose entries it does not have any more: a snapshot that can be fetched. The one who fetches keeps
+// the pace and asks again for what was lost.
+struct SnapshotOffer {
+  uint64_t number = 0;  // of this leader, never used before
+  raft::Term term;      // of the leader
+  storage::SnapshotFacts facts;
+  std::vector<storage::SnapshotFile> files;
+  bool operator==(const SnapshotOffer&) const = default;
+};
+
+// Back: the next piece, please.
+struct SnapshotFetch {
+  uint64_t number = 0;
+  uint64_t file = 0;  // its place in the offer
+  uint64_t offset = 0;
+  bool operator==(const SnapshotFetch&) const = default;
+};
+
+// The bytes from there on. Goes by a connection of its own, behind which nothing waits.
+struct SnapshotPiece {
+  uint64_t number = 0;
+  uint64_t file = 0;
+  uint64_t offset = 0;
+  std::string bytes;  // never empty
+  bool operator==(const SnapshotPiece&) const = default;
+};
+
+// Back: nothing more is needed, because the snapshot is installed, or given up.
+struct SnapshotEnd {
+  uint64_t number = 0;
+  bool installed = false;
+  bool operator==(const SnapshotEnd&) const = default;
+};
+
+using PeerNote = std::variant<ForwardedWrites, WriteRefused, LeaseQuestion, LeaseAnswer, SnapshotOffer, SnapshotFetch,
+                              SnapshotPiece, SnapshotEnd>;
 
 }  // namespace regent::server

@@ -1,18 +1,32 @@
 #include "server/node/raft_driver.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "api/contract/errors.h"
 #include "glog/logging.h"
 #include "raft/quorum.h"
+#include "storage/command.h"
 
 namespace regent::server {
 namespace {
 
+constexpr size_t kForwardBytesMax = 1 << 20;  // of one note, or one command
+constexpr size_t kHeldMax = 10'000;
+
+// By the alternative of WriteRequest.
+bool IsMembershipChange(size_t kind) {
+  static const std::array<size_t, 3> kKinds = {api::WriteRequest(api::MemberAddRequest()).index(),
+                                               api::WriteRequest(api::MemberRemoveRequest()).index(),
+                                               api::WriteRequest(api::MemberPromoteRequest()).index()};
+  return std::find(kKinds.begin(), kKinds.end(), kind) != kKinds.end();
+}
+
 raft::CoreOptions CoreOptionsOf(const NodeOptions& options) {
   raft::CoreOptions core = options.raft;
   core.heartbeat_ticks = 1;
+  core.peer_gone_ticks_max = 0;  // PeerGone waits
   core.election_ticks = static_cast<uint32_t>(std::max<int64_t>(
       2, options.election_timeout.count() / std::max<int64_t>(1, options.heartbeat_interval.count())));
   return core;
@@ -30,17 +44,20 @@ RaftDriver::RaftDriver(const NodeSeams& seams, const NodeOptions& options, raft:
       gate_(gate),
       transport_(seams.transport),
       events_(std::move(events)),
+      random_(seams.seed ^ 0x676f6e65),
       intake_(options.proposals_waiting_max),
-      core_(std::move(start), CoreOptionsOf(options)) {
+      core_(std::move(start), CoreOptionsOf(options), options.mutants.core),
+      handed_(core_.applied()) {
   Publish();
 }
 
 void RaftDriver::Start() {
+  ticked_at_ = loop_.Now();
   Turn();
   loop_.PostAfter(options_.heartbeat_interval, [this] { Tick(); });
 }
 
-bool RaftDriver::SoleVoter() const { return raft::IsSoleVoter(core_.configuration(), core_.id()); }
+bool RaftDriver::Alone() const { return raft::IsAlone(core_.configuration(), core_.id()); }
 
 // ---- inputs --------------------------------------------------------------------------------------------------------
 
@@ -79,8 +96,15 @@ void RaftDriver::TakeRest() {
 
 void RaftDriver::ProposeHere(Request request) {
   if (core_.role() != raft::Role::kLeader) {
-    held_.push_back(std::move(request));
+    if (core_.leader() == raft::kNobody) return Hold(std::move(request));
+    forwards_.push_back(std::move(request));
     return;
+  }
+  if (IsMembershipChange(request.proposal.kind)) {
+    return events_.on_membership({.command = std::move(request.command),
+                                  .from = raft::kNobody,
+                                  .sequence = request.proposal.sequence,
+                                  .proposal = std::move(request.proposal)});
   }
   const raft::ProposeResult result = core_.Propose(raft::Bytes(std::move(request.command)));
   if (std::holds_alternative<raft::Proposed>(result)) {
@@ -91,6 +115,72 @@ void RaftDriver::ProposeHere(Request request) {
   request.proposal.done(api::ErrTooManyRequests());
 }
 
+void RaftDriver::Hold(Request request) {
+  if (held_.size() < kHeldMax) return held_.push_back(std::move(request));
+  metrics_.server_proposals_failed_total.Increment();
+  request.proposal.done(api::ErrTooManyRequests());
+}
+
+void RaftDriver::ProposeHeld() {
+  for (Request& request : std::exchange(held_, {})) ProposeHere(std::move(request));
+}
+
+// What was taken in this turn goes out together. The callers wait at the applier, as if it had been proposed here.
+void RaftDriver::SendForwards() {
+  std::vector<Request> requests = std::exchange(forwards_, {});
+  const raft::NodeId leader = core_.leader();
+  if (leader == raft::kNobody || core_.role() == raft::Role::kLeader) {  // it changed in this very turn
+    for (Request& request : requests) ProposeHere(std::move(request));
+    return;
+  }
+  if (!transport_.ConnectedSince(leader).has_value()) {  // it is back soon, or another one leads
+    for (Request& request : requests) Hold(std::move(request));
+    return;
+  }
+  for (size_t next = 0; next < requests.size();) {
+    ForwardedWrites writes;
+    const size_t first = next;
+    for (size_t bytes = 0; next < requests.size() && bytes < kForwardBytesMax; ++next) {
+      bytes += requests[next].command.size();
+      writes.commands.push_back(std::move(requests[next].command));
+    }
+    if (options_.mutants.forward_twice) transport_.Tell(leader, writes);
+    const bool sent = transport_.Tell(leader, std::move(writes));
+    for (size_t i = first; i < next; ++i) {
+      if (sent) {
+        fresh_.push_back(std::move(requests[i].proposal));
+        continue;
+      }
+      metrics_.server_proposals_failed_total.Increment();
+      requests[i].proposal.done(api::ErrTooManyRequests());
+    }
+  }
+}
+
+// A command is judged before it is proposed: apply ends every member when it cannot read one.
+void RaftDriver::OnForwarded(raft::NodeId from, ForwardedWrites writes) {
+  for (std::string& command : writes.commands) {
+    const absl::StatusOr<storage::Command> decoded = storage::DecodeCommand(command);
+    if (!decoded.ok() || decoded->request.node != from.value) continue;  // no member's doing
+    WriteRefused refused{.sequence = decoded->request.sequence, .why = api::ErrLeaderChanged()};
+    if (core_.role() == raft::Role::kLeader) {
+      if (IsMembershipChange(decoded->body.index())) {
+        events_.on_membership({.command = std::move(command), .from = from, .sequence = refused.sequence});
+        continue;
+      }
+      if (std::holds_alternative<raft::Proposed>(core_.Propose(raft::Bytes(std::move(command))))) continue;
+      refused.why = api::ErrTooManyRequests();
+    }
+    transport_.Tell(from, std::move(refused));
+  }
+  Turn();
+}
+
+void RaftDriver::OnRefused(const WriteRefused& refused) {
+  applier_.Apply({}, std::exchange(fresh_, {}));  // its caller may be among them
+  applier_.Refuse(refused.sequence, refused.why);
+}
+
 bool RaftDriver::ReadIndex(raft::ReadId id) {
   const bool asked = core_.ReadIndex(id);
   if (asked) Turn();
@@ -98,9 +188,24 @@ bool RaftDriver::ReadIndex(raft::ReadId id) {
 }
 
 void RaftDriver::OnPersisted(raft::StepId step) {
+  step_out_ = false;
   step_since_.reset();
   if (!after_persist_.empty()) transport_.Send(std::exchange(after_persist_, {}));
   core_.Persisted(step);
+  Turn();
+}
+
+void RaftDriver::OnInstalled(raft::StepId step) {
+  step_out_ = false;
+  if (!after_persist_.empty()) transport_.Send(std::exchange(after_persist_, {}));
+  core_.Installed(step);
+  handed_ = core_.applied();
+  handed_bytes_ = 0;
+  Turn();
+}
+
+void RaftDriver::SnapshotReported(raft::NodeId peer, raft::Term term, bool sent, raft::Index index) {
+  core_.SnapshotReported(peer, term, sent, index);
   Turn();
 }
 
@@ -114,13 +219,82 @@ void RaftDriver::Step(raft::Message message) {
   Turn();
 }
 
+void RaftDriver::TransferLeadership(raft::NodeId to, MonotonicTime deadline,
+                                    absl::AnyInvocable<void(absl::Status)> done) {
+  if (transfer_.has_value()) return done(api::ErrTimeoutLeaderTransfer());
+  const raft::ProposeResult result = core_.TransferLeadership(to);
+  if (const auto* refused = std::get_if<raft::Refused>(&result)) {
+    const bool bad = refused->reason == raft::Refused::Reason::kBadTransferee;
+    const bool elsewhere = refused->reason == raft::Refused::Reason::kNotLeader;
+    return done(bad         ? api::ErrBadLeaderTransferee()
+                : elsewhere ? api::ErrNotLeader()
+                            : api::ErrTimeoutLeaderTransfer());
+  }
+  transfer_.emplace(Transfer{to, deadline, std::move(done)});
+  Turn();
+}
+
+// The core gives a transfer up after an election timeout; then this member leads on.
+void RaftDriver::WatchTransfer() {
+  if (!transfer_.has_value()) return;
+  const bool over = core_.leader() == transfer_->to;
+  const bool given_up = core_.role() == raft::Role::kLeader && core_.transferee() == raft::kNobody;
+  if (!over && !given_up && loop_.Now() < transfer_->deadline) return;
+  Transfer transfer = *std::exchange(transfer_, std::nullopt);
+  transfer.done(over ? absl::OkStatus() : api::ErrTimeoutLeaderTransfer());
+}
+
+bool RaftDriver::ProposeConfiguration(raft::Configuration target, MembershipRequest& request) {
+  const raft::ProposeResult result = core_.ProposeConfiguration(
+      {.target = std::move(target), .expected = core_.configuration_index(), .context = request.command});
+  if (!std::holds_alternative<raft::Proposed>(result)) return false;
+  if (request.proposal.has_value()) fresh_.push_back(*std::move(request.proposal));
+  Turn();
+  return true;
+}
+
+// The others hear of it at the same moment, and whoever campaigns first should win alone: each waits for a part of a
+// heartbeat of its own, finer than ticks are. The tick afterwards begins the campaign.
+void RaftDriver::PeerGone(raft::NodeId peer) {
+  if (peer != core_.leader()) {
+    core_.PeerGone(peer, core_.term());
+    return Turn();
+  }
+  const auto wait = static_cast<uint64_t>(Duration(options_.heartbeat_interval).count());
+  loop_.PostAfter(Duration(static_cast<int64_t>(random_.Next() % (wait + 1))), [this, peer, term = core_.term()] {
+    if (core_.term() != term || core_.leader() != peer) return;
+    core_.PeerGone(peer, term);
+    core_.Tick();
+    Turn();
+  });
+}
+
+// As etcd counts and says it: a heartbeat that comes more than an interval late.
+void RaftDriver::WatchHeartbeats() {
+  const MonotonicTime now = loop_.Now();
+  const Duration late = now - std::exchange(ticked_at_, now) - 2 * options_.heartbeat_interval;
+  const size_t others = core_.role() == raft::Role::kLeader ? core_.peers().size() : 0;
+  if (late <= Duration::zero() || others == 0) return;
+  metrics_.server_heartbeat_send_failures_total.Increment(others);
+  LOG(WARNING) << "leader failed to send out heartbeat on time; took too long, leader is overloaded likely from slow "
+                  "disk; exceeded by "
+               << std::chrono::duration_cast<std::chrono::milliseconds>(late).count() << " ms";
+}
+
 void RaftDriver::Tick() {
+  WatchHeartbeats();
   loop_.PostAfter(options_.heartbeat_interval, [this] { Tick(); });
   core_.Tick();
   if (step_since_.has_value() && log_.waits_for_space()) step_since_ = loop_.Now();
   if (step_since_.has_value() && loop_.Now() - *step_since_ >= options_.disk_stall_max) {
     step_since_.reset();
     options_.on_fatal("the disk of the log has not answered for too long");
+  }
+  // Heartbeats would go on while nothing can be written: others must lead.
+  if (step_since_.has_value() && core_.role() == raft::Role::kLeader && !Alone() &&
+      loop_.Now() - step_begun_ >= 2 * options_.election_timeout) {
+    LOG(WARNING) << "the disk of the log has not answered for two election timeouts: this member leads no more";
+    core_.StepDown();
   }
   std::vector<Request> waiting = std::exchange(held_, {});
   for (Request& request : waiting) {
@@ -134,6 +308,7 @@ void RaftDriver::Tick() {
   // Callers whose entries are not committed meet their deadlines at the applier, too.
   if (!fresh_.empty()) applier_.Apply({}, std::exchange(fresh_, {}));
   Turn();
+  WatchTransfer();
   gate_.Tick();
   events_.on_tick();
   if (core_.leader() != raft::kNobody) {
@@ -146,6 +321,7 @@ void RaftDriver::Tick() {
 void RaftDriver::FailHeld(const absl::Status& status) {
   TakeRest();
   for (Request& request : std::exchange(held_, {})) request.proposal.done(status);
+  if (transfer_.has_value()) std::exchange(transfer_, std::nullopt)->done(status);
   if (!fresh_.empty()) applier_.Apply({}, std::exchange(fresh_, {}));
 }
 
@@ -154,24 +330,35 @@ void RaftDriver::FailHeld(const absl::Status& status) {
 void RaftDriver::Turn() {
   if (std::exchange(in_turn_, true)) return;  // an output led to an input: the running turn sees it
   ReportApplied();
-  while (core_.HasOutput()) {
-    Handle(core_.TakeOutput());
-    ReportApplied();
-  }
+  do {
+    while (core_.HasOutput()) {
+      Handle(core_.TakeOutput());
+      ReportApplied();
+    }
+    if (!forwards_.empty()) SendForwards();
+  } while (core_.HasOutput());
   Publish();
   in_turn_ = false;
 }
 
 // In the order that output.h prescribes.
 void RaftDriver::Handle(raft::Output output) {
-  CHECK(!output.install.has_value() && output.snapshots.empty()) << "snapshots are not there yet";
+  for (const raft::Entry& entry : output.append) {
+    if (entry.type == raft::EntryType::kConfiguration) events_.on_configuration_appended(entry);
+  }
   if (!output.send.empty()) transport_.Send(std::move(output.send));
-  if (output.step.has_value()) {
+  if (output.step.has_value()) step_out_ = true;
+  if (output.install.has_value()) {
     after_persist_ = std::move(output.send_after_persist);
-    step_since_ = loop_.Now();
+    events_.on_install(*output.step, output.hard_state, *output.install);
+  } else if (output.step.has_value()) {
+    after_persist_ = std::move(output.send_after_persist);
+    step_begun_ = loop_.Now();
+    step_since_ = step_begun_;
     log_.Write(*output.step, output.hard_state, std::move(output.append));
   }
   for (const raft::LogFetch& fetch : output.fetch) log_.Fetch(fetch);
+  for (const raft::SnapshotToSend& wanted : output.snapshots) events_.on_snapshot_wanted(wanted);
   if (!output.apply.empty()) {
     handed_ = output.apply.back().index;
     for (const raft::Entry& entry : output.apply) handed_bytes_ += entry.data.size();
@@ -190,7 +377,8 @@ void RaftDriver::ReportApplied() {
     applied_wanted_ = wanted;
     applier_.WantApplied(wanted);
   }
-  const raft::Index applied = applier_.applied();
+  // What a snapshot brought is ahead of what was handed out, until the core hears that it is installed.
+  const raft::Index applied = std::min(applier_.applied(), handed_);
   if (applied <= core_.applied()) return;
   core_.Applied(applied);
   if (applied == handed_) handed_bytes_ = 0;
@@ -209,9 +397,8 @@ void RaftDriver::OnRole(const raft::RoleChange& change) {
   applier_.FailAll(api::ErrLeaderChanged());
   Publish();
   events_.on_role(change);
-  if (change.role == raft::Role::kLeader) {
-    for (Request& request : std::exchange(held_, {})) ProposeHere(std::move(request));
-  }
+  if (change.leader != raft::kNobody) ProposeHeld();
+  WatchTransfer();
 }
 
 void RaftDriver::Publish() {

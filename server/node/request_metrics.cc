@@ -9,7 +9,9 @@ namespace {
 // etcd ends leases one by one, so those of an expiry are revokes.
 constexpr auto kKinds =
     std::to_array<std::string_view>({"Put", "DeleteRange", "Txn", "Compaction", "LeaseGrant", "LeaseRevoke", "Alarm",
-                                     /*an expiry*/ "LeaseRevoke", /*reads*/ "Range", "ReadonlyTxn"});
+                                     /*an expiry*/ "LeaseRevoke", "MemberAdd", "MemberRemove", "MemberPromote",
+                                     "ClusterMemberUpdate", "ClusterMemberAttrSet", "MemberBootstrap",
+                                     /*reads*/ "Range", "ReadonlyTxn"});
 static_assert(kKinds.size() == kReadTxnKind + 1);
 
 }  // namespace

@@ -48,6 +48,7 @@ struct AppliedSize {
   size_t operator()(const api::LeaseExpiryResult& result) const {
     return api::EncodeHeaderOnly(At(result.revision)).size();
   }
+  size_t operator()(const api::MembersResult& result) const { return api::Encode(whole, result.members).size(); }
   size_t operator()(const api::AlarmResult& result) const {
     return api::Encode(api::Header{}, result).size() - api::EncodeHeaderOnly(api::Header{}).size();
   }

@@ -14,7 +14,14 @@
 namespace regent::server {
 
 void WatchHub::Publish(std::shared_ptr<const storage::EventBatch> batch, std::shared_ptr<const storage::View> view) {
-  Publication publication{std::move(batch), std::move(view)};
+  Add({.batch = std::move(batch), .view = std::move(view)});
+}
+
+void WatchHub::Jump(std::shared_ptr<const storage::View> view) {
+  Add({.batch = nullptr, .view = std::move(view), .jump = true});
+}
+
+void WatchHub::Add(Publication publication) {
   if (publications_.Add(publication) == Mailbox<Publication>::Put::kFirst) {
     loop_.Post([this] { DeliverPublications(); });
   }
@@ -26,6 +33,7 @@ void WatchHub::DeliverPublications() {
   const MonotonicTime start = loop_.Now();
   for (const Publication& publication : taken_) {
     if (publication.batch != nullptr) Deliver(std::make_shared<WatchEvents>(publication.batch));
+    if (publication.jump) FallBehind(publication.view->revision());
   }
   if (!taken_.empty()) view_ = std::move(taken_.back().view);
   CHECK_EQ(view_->revision().value, revision_.value) << "the events and the view of apply do not agree";
@@ -36,6 +44,8 @@ void WatchHub::DeliverPublications() {
   }
   touched_.clear();
   CountSends(start);
+  // The matcher's order of keys is chance.
+  std::sort(dropped_.begin(), dropped_.end(), [](const Watcher* a, const Watcher* b) { return a->serial < b->serial; });
   for (Watcher* watcher : dropped_) {
     watcher->dropping = false;
     watcher->gathered.clear();
@@ -44,6 +54,17 @@ void WatchHub::DeliverPublications() {
   }
   dropped_.clear();
   StartJobs();
+}
+
+// Every watcher goes on where it was, behind: nothing it has missed is kept here.
+void WatchHub::FallBehind(api::Revision revision) {
+  if (revision <= revision_) return;
+  const api::Revision next{revision_.value + 1};
+  if (!mutants_.snapshot_skips_events) {
+    matcher_.ForEach([&](Watcher& watcher) { Drop(watcher, std::max(next, watcher.next)); });
+  }
+  recent_.Clear();
+  revision_ = revision;
 }
 
 void WatchHub::Deliver(const std::shared_ptr<WatchEvents>& events) {

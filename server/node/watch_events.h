@@ -43,6 +43,8 @@ class RecentEvents {
 
   void Add(std::shared_ptr<WatchEvents> events);
 
+  void Clear() { batches_.clear(), events_ = bytes_ = 0; }
+
   // True when nothing at or above `from` is missing.
   bool Cover(api::Revision from) const;
 

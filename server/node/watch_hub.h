@@ -64,6 +64,7 @@ class WatchHub {
   struct Publication {
     std::shared_ptr<const storage::EventBatch> batch;  // null: nothing to send
     std::shared_ptr<const storage::View> view;         // after the batch
+    bool jump = false;                                 // the revisions in between were never seen here
   };
 
   WatchHub(Loop& loop, Loop& pool, WatchOptions options, uint64_t seed, Metrics& metrics, NodeMutants mutants);
@@ -78,6 +79,9 @@ class WatchHub {
 
   // What apply did, in order.
   void Publish(std::shared_ptr<const storage::EventBatch> batch, std::shared_ptr<const storage::View> view);
+
+  // A snapshot took the place of the store: what happened in between is read from there, as far as it is not compacted.
+  void Jump(std::shared_ptr<const storage::View> view);
 
   std::unique_ptr<api::WatchStream> OpenStream(std::shared_ptr<api::WatchSink> sink);
 
@@ -121,8 +125,10 @@ class WatchHub {
   void WantedChanged();
 
   // Delivery to live watchers (watch_delivery.cc).
+  void Add(Publication publication);
   void DeliverPublications();
   void Deliver(const std::shared_ptr<WatchEvents>& events);
+  void FallBehind(api::Revision revision);
   void Gather(Watcher& watcher, WatchEvents& events, size_t position);
   void Flush(Watcher& watcher);
   void Drop(Watcher& watcher, api::Revision cursor);

@@ -30,6 +30,7 @@ enum class FrameKind : uint8_t {
   kRefusal = 3,
   kRaftMessage = 4,  // message_codec.h
   kNote = 5,         // note_codec.h
+  kMembers = 6,      // hello.h
 };
 
 inline constexpr size_t kFrameHeaderBytes = 8;

@@ -78,7 +78,7 @@ void Incoming::OnFrame(const Frame& frame) {
     if (frame.kind != FrameKind::kHello) return Drop("the first frame is not a hello");
     return OnHello(frame.payload);
   }
-  if (frame.kind == FrameKind::kRaftMessage) return OnRaftMessage(frame.payload);
+  if (frame.kind == FrameKind::kRaftMessage && hello_->lane == Lane::kRaft) return OnRaftMessage(frame.payload);
   if (frame.kind == FrameKind::kNote) return OnNote(frame.payload);
   Drop(absl::StrCat("a frame of the kind ", static_cast<int>(frame.kind), ", which does not belong here"));
 }
@@ -86,6 +86,7 @@ void Incoming::OnFrame(const Frame& frame) {
 void Incoming::OnHello(std::string_view payload) {
   const absl::StatusOr<Hello> hello = DecodeHello(payload);
   if (!hello.ok()) return Drop(std::string(hello.status().message()));
+  if (hello->lane == Lane::kMembers) return AnswerMembers();
   if (const std::optional<Refusal> refusal = Judge(*hello)) {
     stream_.Write(EncodeRefusal(*refusal));
     return Drop("refused member " + Hexadecimal(hello->from.value) + ": " + refusal->text);
@@ -96,6 +97,13 @@ void Incoming::OnHello(std::string_view payload) {
   metrics_.emplace(environment_.metrics_of(hello->from));
   reader_.SetFrameBytesMax(options_.frame_bytes_max);
   state_ = State::kOpen;
+}
+
+void Incoming::AnswerMembers() {
+  if (environment_.events.members) {
+    stream_.Write(EncodeMembers({.cluster_id = options_.cluster_id, .members = environment_.events.members()}));
+  }
+  state_ = State::kDropped;
 }
 
 std::optional<Refusal> Incoming::Judge(const Hello& hello) const {
@@ -113,7 +121,7 @@ std::optional<Refusal> Incoming::Judge(const Hello& hello) const {
                    absl::StrCat("this member speaks the versions ", kPeerVersionMin, " to ", kPeerVersionMax,
                                 ", the other one ", hello.version_min, " to ", hello.version_max)};
   }
-  if (hello.lane != Lane::kRaft) return Refusal{RefusalReason::kOther, "an unknown lane"};
+  if (hello.lane != Lane::kRaft && hello.lane != Lane::kBulk) return Refusal{RefusalReason::kOther, "an unknown lane"};
   return environment_.events.admit ? environment_.events.admit(hello) : std::nullopt;
 }
 

@@ -37,6 +37,10 @@ class Incoming {
 
   State state() const { return state_; }
   raft::NodeId from() const { return hello_.has_value() ? hello_->from : raft::kNobody; }
+  // Meaningful when it is open: would it be let in again?
+  bool StillWelcome() const { return !Judge(*hello_).has_value(); }
+  const std::vector<PeerUrl>& urls() const { return hello_->urls; }  // likewise
+  Lane lane() const { return hello_.has_value() ? hello_->lane : Lane::kRaft; }
   MonotonicTime deadline() const { return deadline_; }  // while undecided
   int fd() const { return stream_.fd(); }
 
@@ -44,6 +48,7 @@ class Incoming {
   bool Handshake();
   void OnFrame(const Frame& frame);
   void OnHello(std::string_view payload);
+  void AnswerMembers();
   std::optional<Refusal> Judge(const Hello& hello) const;
   void OnRaftMessage(std::string_view payload);
   void OnNote(std::string_view payload);

@@ -1,12 +1,14 @@
 #include "server/peer/note_codec.h"
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "api/contract/wire.h"
+#include "raft/configuration.h"
 #include "storage/row_reader.h"
 
 namespace regent::server {
@@ -15,7 +17,16 @@ namespace {
 using api::AppendVarint;
 using storage::RowReader;
 
-enum class Kind : uint8_t { kForwardedWrites = 1, kWriteRefused = 2, kLeaseQuestion = 3, kLeaseAnswer = 4 };
+enum class Kind : uint8_t {
+  kForwardedWrites = 1,
+  kWriteRefused = 2,
+  kLeaseQuestion = 3,
+  kLeaseAnswer = 4,
+  kSnapshotOffer = 5,
+  kSnapshotFetch = 6,
+  kSnapshotPiece = 7,
+  kSnapshotEnd = 8
+};
 
 // ---- writing -------------------------------------------------------------------------------------------------------
 
@@ -68,6 +79,35 @@ struct Writer {
     AppendSigned(out, note.granted_ttl);
     AppendTexts(out, note.keys);
   }
+  void operator()(const SnapshotOffer& note) const {
+    AppendEnum(out, Kind::kSnapshotOffer);
+    const storage::SnapshotFacts& facts = note.facts;
+    for (const uint64_t number :
+         {note.number, note.term.value, facts.index.value, facts.term.value, facts.configuration.index.value}) {
+      AppendVarint(out, number);
+    }
+    AppendText(out, raft::Encode(raft::ConfigurationEntry{.configuration = facts.configuration.configuration}));
+    AppendVarint(out, note.files.size());
+    for (const storage::SnapshotFile& file : note.files) {
+      AppendText(out, file.name);
+      AppendVarint(out, file.bytes);
+    }
+  }
+  void operator()(const SnapshotFetch& note) const {
+    AppendEnum(out, Kind::kSnapshotFetch);
+    for (const uint64_t number : {note.number, note.file, note.offset}) AppendVarint(out, number);
+  }
+  void operator()(const SnapshotPiece& note) const {
+    out.reserve(out.size() + note.bytes.size() + 50);
+    AppendEnum(out, Kind::kSnapshotPiece);
+    for (const uint64_t number : {note.number, note.file, note.offset}) AppendVarint(out, number);
+    AppendText(out, note.bytes);
+  }
+  void operator()(const SnapshotEnd& note) const {
+    AppendEnum(out, Kind::kSnapshotEnd);
+    AppendVarint(out, note.number);
+    AppendEnum(out, note.installed);
+  }
 };
 
 // ---- reading -------------------------------------------------------------------------------------------------------
@@ -112,12 +152,31 @@ struct Reader {
     const std::string text = Text();
     return absl::Status(static_cast<absl::StatusCode>(code), text);
   }
+  SnapshotOffer Offer() {
+    SnapshotOffer offer;
+    offer.number = Varint(), offer.term.value = Varint();
+    offer.facts.index.value = Varint(), offer.facts.term.value = Varint();
+    offer.facts.configuration.index.value = Varint();
+    const std::optional<raft::ConfigurationEntry> configuration = raft::DecodeConfigurationEntry(Text());
+    bad = bad || !configuration.has_value();
+    if (bad) return offer;
+    offer.facts.configuration.configuration = configuration->configuration;
+    const uint64_t count = Varint();
+    bad = failed() || count > rest.rest().size() || count > storage::kSnapshotFilesMax;
+    for (uint64_t i = 0; i < count && !bad; ++i) {
+      storage::SnapshotFile file{.name = Text()};
+      file.bytes = Varint();
+      offer.files.push_back(std::move(file));
+      bad = failed();
+    }
+    return offer;
+  }
   bool failed() const { return bad || rest.malformed(); }
 };
 
 PeerNote ReadNote(Reader& reader) {
   // Braces evaluate their elements in order.
-  switch (reader.EnumByte(Kind::kLeaseAnswer)) {
+  switch (reader.EnumByte(Kind::kSnapshotEnd)) {
     case Kind::kForwardedWrites:
       return ForwardedWrites{.commands = reader.Texts()};
     case Kind::kWriteRefused:
@@ -132,6 +191,15 @@ PeerNote ReadNote(Reader& reader) {
                          .ttl = reader.Signed(),
                          .granted_ttl = reader.Signed(),
                          .keys = reader.Texts()};
+    case Kind::kSnapshotOffer:
+      return reader.Offer();
+    case Kind::kSnapshotFetch:
+      return SnapshotFetch{.number = reader.Varint(), .file = reader.Varint(), .offset = reader.Varint()};
+    case Kind::kSnapshotPiece:
+      return SnapshotPiece{
+          .number = reader.Varint(), .file = reader.Varint(), .offset = reader.Varint(), .bytes = reader.Text()};
+    case Kind::kSnapshotEnd:
+      return SnapshotEnd{.number = reader.Varint(), .installed = reader.EnumByte(uint8_t{1}) != 0};
   }
   reader.bad = true;
   return ForwardedWrites{};

@@ -6,6 +6,12 @@
 //   write refused     2: sequence:v code:b bytes:v text          the gRPC code and the text of the error
 //   lease question    3: number:v kind:b lease:s
 //   lease answer      4: number:v outcome:b ttl:s granted_ttl:s count:v (bytes:v data)*
+//   snapshot offer    5: number:v term:v index:v entry_term:v configuration_index:v bytes:v configuration
+//                        count:v (bytes:v name size:v)*              the configuration as the data of a log entry has
+//                        it
+//   snapshot fetch    6: number:v file:v offset:v
+//   snapshot piece    7: number:v file:v offset:v bytes:v data
+//   snapshot end      8: number:v installed:b
 //
 // Example: a write with the number 300 was refused with Unavailable, "no": 02 ac 02 0e 02 6e 6f
 #pragma once

@@ -9,6 +9,7 @@
 #include <array>
 #include <utility>
 
+#include "server/runtime/clock.h"
 #include "server/runtime/json_log.h"
 #include "server/runtime/system_error.h"
 
@@ -24,6 +25,7 @@ constexpr size_t kFlushBytesMax = 1 << 20;
 constexpr Duration kLookUpTimeout = std::chrono::seconds(5);
 constexpr Duration kStable = std::chrono::seconds(1);  // a connection that lasts so long was a success
 constexpr size_t kSaidMax = 20;
+constexpr Duration kObserveInterval = std::chrono::seconds(5);  // of the round trip, while something is sent
 
 void Tune(int fd, std::chrono::milliseconds unconfirmed_max) {
   const int on = 1;
@@ -44,14 +46,16 @@ bool NeedsLookUp(const SocketAddress& address) {
 
 }  // namespace
 
-Outgoing::Outgoing(raft::NodeId peer, std::vector<PeerUrl> urls, Environment environment, PeerMetrics metrics)
+Outgoing::Outgoing(raft::NodeId peer, Lane lane, std::vector<PeerUrl> urls, Environment environment,
+                   PeerMetrics metrics)
     : peer_(peer),
+      lane_(lane),
       environment_(std::move(environment)),
       options_(environment_.options),
       metrics_(metrics),
       urls_(std::move(urls)) {}
 
-Outgoing::~Outgoing() { metrics_.active.Set(0); }
+Outgoing::~Outgoing() { SetActive(false); }
 
 // ---- sending, from any thread --------------------------------------------------------------------------------------
 
@@ -64,12 +68,24 @@ bool Outgoing::Send(std::string frames) {
   }
   queued_bytes_ += frames.size();
   queue_.push_back(std::move(frames));
+  if (may_write_ && lane_ == Lane::kRaft) ObserveRoundTrip();
   // A stream that breaks here is reported to the transport's thread by the socket.
   if (may_write_ && queue_.size() == 1 && !Flush()) {
     shutdown(stream_->fd(), SHUT_RDWR);
     Forget();
   }
   return true;
+}
+
+// As the kernel has it from what was confirmed; nothing for a unix socket.
+void Outgoing::ObserveRoundTrip() {
+  const MonotonicTime now = SteadyNow();
+  if (now - observed_at_ < kObserveInterval) return;
+  observed_at_ = now;
+  tcp_info about{};
+  socklen_t size_bytes = sizeof about;
+  if (getsockopt(stream_->fd(), IPPROTO_TCP, TCP_INFO, &about, &size_bytes) != 0 || about.tcpi_rtt == 0) return;
+  metrics_.round_trip.Observe(std::chrono::duration<double>(std::chrono::microseconds(about.tcpi_rtt)).count());
 }
 
 bool Outgoing::Flush() {
@@ -194,7 +210,12 @@ void Outgoing::Handshake(MonotonicTime now) {
 }
 
 void Outgoing::Greet(MonotonicTime now) {
-  const std::string hello = EncodeHello({.cluster_id = options_.cluster_id, .from = options_.self, .to = peer_});
+  const std::string hello = EncodeHello({.lane = lane_,
+                                         .cluster_id = options_.cluster_id,
+                                         .from = options_.self,
+                                         .to = peer_,
+                                         .urls = options_.advertise,
+                                         .incarnation = options_.incarnation});
   bool sent = false;
   std::string error;
   {
@@ -232,6 +253,7 @@ void Outgoing::OnAnswer(const Frame& frame, MonotonicTime now) {
   if (frame.kind == FrameKind::kRefusal) {
     const Refusal refusal = DecodeRefusal(frame.payload);
     failures_ = std::max(failures_, 16);  // that will not change soon
+    environment_.refused(refusal);
     return Fail("refused: " + refusal.text, now);
   }
   const absl::StatusOr<uint16_t> version =
@@ -240,7 +262,7 @@ void Outgoing::OnAnswer(const Frame& frame, MonotonicTime now) {
   phase_ = Phase::kOpen;
   opened_at_ = now;
   said_.clear();
-  metrics_.active.Set(1);
+  SetActive(true);
   LOG(INFO) << "established a connection with a peer" << Field("remote-peer-id", Hexadecimal(peer_.value))
             << Field("version", *version);
   const MutexLock lock(mutex_);
@@ -264,6 +286,11 @@ void Outgoing::WatchOpen(MonotonicTime now) {
   }
 }
 
+// The gauge is about the lane that a member lives by.
+void Outgoing::SetActive(bool active) {
+  if (lane_ == Lane::kRaft) metrics_.active.Set(active ? 1 : 0);
+}
+
 void Outgoing::Fail(const std::string& why, MonotonicTime now) {
   const bool was_open = phase_ == Phase::kOpen;
   {
@@ -274,7 +301,7 @@ void Outgoing::Fail(const std::string& why, MonotonicTime now) {
   }
   if (was_open) {
     metrics_.disconnected.Increment();
-    metrics_.active.Set(0);
+    SetActive(false);
     LOG(WARNING) << "lost the connection with a peer" << Field("remote-peer-id", Hexadecimal(peer_.value))
                  << Field("error", why);
   } else if (said_.size() < kSaidMax && said_.insert(why).second) {  // once, not at every attempt

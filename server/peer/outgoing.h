@@ -1,5 +1,5 @@
-// The connection that carries this member's messages and notes to one peer: dials, introduces itself, sends, and dials
-// again when it breaks. What comes back on it is the answer to the hello and nothing else.
+// A connection that carries this member's messages and notes to one peer, of one lane: dials, introduces itself, sends,
+// and dials again when it breaks. What comes back on it is the answer to the hello and nothing else.
 //
 //   kWaiting     until the next attempt
 //   kLookingUp   the host's name, on the pool
@@ -39,9 +39,10 @@ class Outgoing {
     std::function<void(const std::string& host)> look_up;  // answered by OnAddresses
     std::function<void()> go_on_later;                     // OnReady, though nothing happens; from any thread
     std::function<uint64_t(uint64_t limit)> random_below;
+    std::function<void(const Refusal&)> refused;
   };
 
-  Outgoing(raft::NodeId peer, std::vector<PeerUrl> urls, Environment environment, PeerMetrics metrics);
+  Outgoing(raft::NodeId peer, Lane lane, std::vector<PeerUrl> urls, Environment environment, PeerMetrics metrics);
 
   ~Outgoing();
 
@@ -72,14 +73,17 @@ class Outgoing {
   void OnAnswer(const Frame& frame, MonotonicTime now);
   void WatchOpen(MonotonicTime now);
   void Fail(const std::string& why, MonotonicTime now);
+  void SetActive(bool active);
   const PeerUrl& url() const { return urls_[attempt_ % urls_.size()]; }
 
   // As much as may be written while others wait. False: the stream is broken.
+  void ObserveRoundTrip() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Forget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ByteStream::Moved ReadSome();
 
   const raft::NodeId peer_;
+  const Lane lane_;
   const Environment environment_;
   const TransportOptions& options_;
   PeerMetrics metrics_;
@@ -99,7 +103,8 @@ class Outgoing {
   std::atomic<MonotonicTime> open_since_{MonotonicTime()};  // the beginning of time: it is not open
   Mutex mutex_;
   std::unique_ptr<ByteStream> stream_ ABSL_GUARDED_BY(mutex_);
-  bool may_write_ ABSL_GUARDED_BY(mutex_) = false;  // the hello was accepted, nothing has failed
+  bool may_write_ ABSL_GUARDED_BY(mutex_) = false;     // the hello was accepted, nothing has failed
+  MonotonicTime observed_at_ ABSL_GUARDED_BY(mutex_);  // the round trip
   std::deque<std::string> queue_ ABSL_GUARDED_BY(mutex_);
   size_t queued_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t first_sent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the first in the queue

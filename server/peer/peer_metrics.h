@@ -17,6 +17,7 @@ struct PeerMetrics {
   Counter& received_failures;
   Counter& disconnected;
   Gauge& active;
+  Histogram& round_trip;
 
   static PeerMetrics Of(Metrics& metrics, raft::NodeId self, raft::NodeId peer) {
     const std::string local = Hexadecimal(self.value), remote = Hexadecimal(peer.value);
@@ -25,7 +26,8 @@ struct PeerMetrics {
             .sent_failures = metrics.network_peer_sent_failures_total.With({remote}),
             .received_failures = metrics.network_peer_received_failures_total.With({remote}),
             .disconnected = metrics.network_disconnected_peers_total.With({local, remote}),
-            .active = metrics.network_active_peers.With({local, remote})};
+            .active = metrics.network_active_peers.With({local, remote}),
+            .round_trip = metrics.network_peer_round_trip_time_seconds.With({remote})};
   }
 };
 

@@ -1,5 +1,6 @@
 #include "server/peer/tcp_transport.h"
 
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -40,6 +41,16 @@ constexpr Duration kTick = std::chrono::milliseconds(25);
 constexpr uint64_t kWakeEvent = 0;
 constexpr uint64_t kFirstSocketEvent = 1;
 
+// An IP address: a name that somebody gives would have to be looked up, and a path is of this machine.
+bool IsLiteral(const SocketAddress& address) {
+  in6_addr bytes;
+  return !address.is_unix && (inet_pton(AF_INET, address.host.c_str(), &bytes) == 1 ||
+                              inet_pton(AF_INET6, address.host.c_str(), &bytes) == 1);
+}
+
+// A lane to or from a peer.
+using Place = std::pair<raft::NodeId, Lane>;
+
 class EpollTransport final : public TcpTransport {
  public:
   EpollTransport(TransportOptions options, Metrics& metrics)
@@ -73,7 +84,7 @@ class EpollTransport final : public TcpTransport {
     }
   };
 
-  bool SendFrames(raft::NodeId to, std::string frames);
+  bool SendFrames(Place to, std::string frames);
 
   void Run();
   bool NeedsTick() const;
@@ -81,13 +92,16 @@ class EpollTransport final : public TcpTransport {
   void OnEvent(uint64_t id, MonotonicTime now);
   void TakePosts(MonotonicTime now);
   void AdoptPeers();
-  std::shared_ptr<Outgoing> NewOutgoing(raft::NodeId peer, std::vector<PeerUrl> urls, uint64_t id);
+  void DropUnwelcome();
+  void ConnectTo(const PeerUrls& all);
+  PeerUrls EverybodyToReach() const;
+  std::shared_ptr<Outgoing> NewOutgoing(Place place, std::vector<PeerUrl> urls, uint64_t id);
   void LookUpLater(uint64_t id, const std::string& host);
   void Tick(MonotonicTime now);
   void AddIncoming(OwnedFd fd, bool secure, MonotonicTime now);
   PeerMetrics MetricsOf(raft::NodeId peer);
   void ReadIncoming(uint64_t id);
-  void OnOpened(uint64_t id, raft::NodeId from);
+  void OnOpened(uint64_t id, Place from);
   void OnClosed(raft::NodeId from);
 
   TransportOptions options_;
@@ -98,8 +112,8 @@ class EpollTransport final : public TcpTransport {
   std::atomic<bool> stopping_{false};
 
   mutable Mutex mutex_;
-  std::map<raft::NodeId, std::shared_ptr<Outgoing>> outgoing_ ABSL_GUARDED_BY(mutex_);  // the thread alone changes it
-  std::optional<PeerUrls> wanted_ ABSL_GUARDED_BY(mutex_);                              // not adopted yet
+  std::map<Place, std::shared_ptr<Outgoing>> outgoing_ ABSL_GUARDED_BY(mutex_);  // the thread alone changes it
+  std::optional<PeerUrls> wanted_ ABSL_GUARDED_BY(mutex_);                       // not adopted yet
 
   // The thread's, once it runs.
   std::minstd_rand random_;
@@ -108,8 +122,10 @@ class EpollTransport final : public TcpTransport {
   uint64_t last_id_ = 0;
   std::map<uint64_t, std::shared_ptr<Outgoing>> outgoing_by_id_;
   std::map<uint64_t, std::unique_ptr<Incoming>> incoming_;  // oldest first
-  std::map<raft::NodeId, uint64_t> opened_;                 // the newest open one of each peer
-  std::set<uint64_t> unread_;                               // had more to read than a turn takes
+  std::map<Place, uint64_t> opened_;                        // the newest open one of each lane
+  PeerUrls members_;                                        // as SetPeers named them
+  PeerUrls strangers_;         // others that are connected to this member, with the URLs that they named
+  std::set<uint64_t> unread_;  // had more to read than a turn takes
   size_t undecided_ = 0;
 };
 
@@ -163,7 +179,7 @@ void EpollTransport::SetPeers(PeerUrls peers) {
 
 std::optional<MonotonicTime> EpollTransport::ConnectedSince(raft::NodeId peer) const {
   const MutexLock lock(mutex_);
-  const auto found = outgoing_.find(peer);
+  const auto found = outgoing_.find({peer, Lane::kRaft});
   if (found == outgoing_.end()) return std::nullopt;
   return found->second->open_since();
 }
@@ -182,17 +198,18 @@ void EpollTransport::Send(std::vector<raft::Message> messages) {
       all += frame;
     }
   }
-  for (auto& [to, bytes] : frames) SendFrames(to, std::move(bytes));
+  for (auto& [to, bytes] : frames) SendFrames({to, Lane::kRaft}, std::move(bytes));
 }
 
 bool EpollTransport::Tell(raft::NodeId to, PeerNote note) {
   std::string frame = BeginFrame(FrameKind::kNote);
   AppendNote(frame, note);
   EndFrame(frame);
-  return SendFrames(to, std::move(frame));
+  const Lane lane = std::holds_alternative<SnapshotPiece>(note) ? Lane::kBulk : Lane::kRaft;
+  return SendFrames({to, lane}, std::move(frame));
 }
 
-bool EpollTransport::SendFrames(raft::NodeId to, std::string frames) {
+bool EpollTransport::SendFrames(Place to, std::string frames) {
   std::shared_ptr<Outgoing> outgoing;
   {
     const MutexLock lock(mutex_);
@@ -281,22 +298,50 @@ void EpollTransport::Tick(MonotonicTime now) {
 // ---- connections to others -----------------------------------------------------------------------------------------
 
 void EpollTransport::AdoptPeers() {
-  std::optional<PeerUrls> wanted;
-  std::map<raft::NodeId, std::shared_ptr<Outgoing>> kept;
   {
     const MutexLock lock(mutex_);
     if (!wanted_.has_value()) return;
-    wanted.swap(wanted_);
+    members_ = *std::exchange(wanted_, std::nullopt);
+  }
+  std::erase_if(strangers_, [&](const auto& stranger) { return members_.contains(stranger.first); });
+  DropUnwelcome();
+  ConnectTo(EverybodyToReach());
+}
+
+// Who may not come any more, because it was removed or is not who it says, hears it when it connects again.
+void EpollTransport::DropUnwelcome() {
+  std::erase_if(incoming_, [&](const auto& entry) {
+    const auto& [id, incoming] = entry;
+    if (incoming->state() != Incoming::State::kOpen || incoming->StillWelcome()) return false;
+    const auto opened = opened_.find({incoming->from(), incoming->lane()});
+    if (opened != opened_.end() && opened->second == id) opened_.erase(opened);
+    strangers_.erase(incoming->from());
+    return true;
+  });
+}
+
+PeerUrls EpollTransport::EverybodyToReach() const {
+  PeerUrls all = members_;
+  all.insert(strangers_.begin(), strangers_.end());
+  return all;
+}
+
+void EpollTransport::ConnectTo(const PeerUrls& all) {
+  std::map<Place, std::shared_ptr<Outgoing>> kept;
+  {
+    const MutexLock lock(mutex_);
     kept = outgoing_;
   }
-  std::erase_if(kept, [&](const auto& entry) { return !wanted->contains(entry.first); });
-  for (auto& [peer, urls] : *wanted) {
-    std::shared_ptr<Outgoing>& outgoing = kept[peer];
-    if (outgoing != nullptr) {
-      outgoing->SetUrls(std::move(urls));
-    } else {
-      outgoing = NewOutgoing(peer, std::move(urls), ++last_id_);
-      outgoing_by_id_.emplace(last_id_, outgoing);
+  std::erase_if(kept, [&](const auto& entry) { return !all.contains(entry.first.first); });
+  for (const auto& [peer, urls] : all) {
+    for (const Lane lane : {Lane::kRaft, Lane::kBulk}) {
+      std::shared_ptr<Outgoing>& outgoing = kept[{peer, lane}];
+      if (outgoing != nullptr) {
+        outgoing->SetUrls(urls);
+      } else {
+        outgoing = NewOutgoing({peer, lane}, urls, ++last_id_);
+        outgoing_by_id_.emplace(last_id_, outgoing);
+      }
     }
   }
   std::erase_if(outgoing_by_id_, [&](const auto& entry) {
@@ -306,7 +351,7 @@ void EpollTransport::AdoptPeers() {
   outgoing_.swap(kept);
 }
 
-std::shared_ptr<Outgoing> EpollTransport::NewOutgoing(raft::NodeId peer, std::vector<PeerUrl> urls, uint64_t id) {
+std::shared_ptr<Outgoing> EpollTransport::NewOutgoing(Place place, std::vector<PeerUrl> urls, uint64_t id) {
   Outgoing::Environment environment{
       .options = options_,
       .watch = [this, id](int fd) { Watch(fd, id, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET); },
@@ -319,10 +364,18 @@ std::shared_ptr<Outgoing> EpollTransport::NewOutgoing(raft::NodeId peer, std::ve
             }
             found->Wake();
           },
-      .random_below = [this](uint64_t limit) { return limit == 0 ? 0 : random_() % limit; }};
-  metrics_.network_known_peers.With({Hexadecimal(options_.self.value), Hexadecimal(peer.value)}).Set(1);
-  return std::make_shared<Outgoing>(peer, std::move(urls), std::move(environment),
-                                    PeerMetrics::Of(metrics_, options_.self, peer));
+      .random_below = [this](uint64_t limit) { return limit == 0 ? 0 : random_() % limit; },
+      .refused =
+          [this, peer = place.first](const Refusal& refusal) {
+            if (events_.on_refused) events_.on_refused(peer, refusal);
+          }};
+  // Strangers share a label.
+  const raft::NodeId label = members_.contains(place.first) ? place.first : raft::kNobody;
+  if (label != raft::kNobody) {
+    metrics_.network_known_peers.With({Hexadecimal(options_.self.value), Hexadecimal(label.value)}).Set(1);
+  }
+  return std::make_shared<Outgoing>(place.first, place.second, std::move(urls), std::move(environment),
+                                    PeerMetrics::Of(metrics_, options_.self, label));
 }
 
 // On a thread of its own, one for each connection at most: a name server that does not answer keeps nobody else
@@ -371,7 +424,7 @@ void EpollTransport::AddIncoming(OwnedFd fd, bool secure, MonotonicTime now) {
 // Those that are not known (yet) share a label: strangers must not make new ones.
 PeerMetrics EpollTransport::MetricsOf(raft::NodeId peer) {
   const MutexLock lock(mutex_);
-  return PeerMetrics::Of(metrics_, options_.self, outgoing_.contains(peer) ? peer : raft::kNobody);
+  return PeerMetrics::Of(metrics_, options_.self, outgoing_.contains({peer, Lane::kRaft}) ? peer : raft::kNobody);
 }
 
 void EpollTransport::ReadIncoming(uint64_t id) {
@@ -381,19 +434,27 @@ void EpollTransport::ReadIncoming(uint64_t id) {
   const Incoming::State before = incoming.state();
   if (incoming.OnReadable()) unread_.insert(id);
   const Incoming::State after = incoming.state();
-  const raft::NodeId from = incoming.from();
+  const Place from{incoming.from(), incoming.lane()};
   if (before == Incoming::State::kUndecided && after != before) --undecided_;
-  if (before == Incoming::State::kUndecided && from != raft::kNobody) OnOpened(id, from);
+  if (before == Incoming::State::kUndecided && from.first != raft::kNobody) OnOpened(id, from);
   if (after != Incoming::State::kGone && after != Incoming::State::kDropped) return;
   incoming_.erase(id);
   const auto opened = opened_.find(from);
   if (opened == opened_.end() || opened->second != id) return;  // a stranger's, or an older one's
   opened_.erase(opened);
-  if (after == Incoming::State::kGone) OnClosed(from);
+  if (from.second == Lane::kRaft && strangers_.erase(from.first) > 0) ConnectTo(EverybodyToReach());
+  if (after == Incoming::State::kGone && from.second == Lane::kRaft) OnClosed(from.first);
 }
 
 // The newest connection counts: an older one is a remainder of a broken network.
-void EpollTransport::OnOpened(uint64_t id, raft::NodeId from) {
+void EpollTransport::OnOpened(uint64_t id, Place from) {
+  std::vector<PeerUrl> urls = incoming_.at(id)->urls();
+  std::erase_if(urls, [](const PeerUrl& url) { return !IsLiteral(url.address); });
+  const bool stranger = from.second == Lane::kRaft && !members_.contains(from.first) && !urls.empty();
+  if (stranger && (strangers_.size() < options_.strangers_max || strangers_.contains(from.first))) {
+    strangers_[from.first] = urls;
+    ConnectTo(EverybodyToReach());
+  }
   const auto [opened, is_first] = opened_.emplace(from, id);
   if (is_first) return;
   incoming_.erase(opened->second);

@@ -36,12 +36,17 @@ bool IsIp(const std::string& host) {
   return inet_pton(AF_INET, host.c_str(), &address) == 1 || inet_pton(AF_INET6, host.c_str(), &address) == 1;
 }
 
-absl::Status UseFiles(SSL_CTX* context, const TlsOptions& options) {
-  if (SSL_CTX_use_certificate_chain_file(context, options.certificate_file.c_str()) != 1) {
-    return SslError("the certificate " + options.certificate_file + " cannot be used");
+enum class Side : uint8_t { kServer, kClient };
+
+absl::Status UseFiles(SSL_CTX* context, const TlsOptions& options, Side side) {
+  const bool own = side == Side::kClient && !options.client_certificate_file.empty();
+  const std::string& certificate = own ? options.client_certificate_file : options.certificate_file;
+  const std::string& key = own ? options.client_key_file : options.key_file;
+  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
+    return SslError("the certificate " + certificate + " cannot be used");
   }
-  if (SSL_CTX_use_PrivateKey_file(context, options.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return SslError("the key " + options.key_file + " cannot be used");
+  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return SslError("the key " + key + " cannot be used");
   }
   return absl::OkStatus();
 }
@@ -70,7 +75,7 @@ absl::Status UseCiphers(SSL_CTX* context, const TlsOptions& options) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ContextHandle> NewContext(const TlsOptions& options) {
+absl::StatusOr<ContextHandle> NewContext(const TlsOptions& options, Side side) {
   ERR_clear_error();
   ContextHandle context(SSL_CTX_new(TLS_method()));
   if (context == nullptr) return SslError("OpenSSL gives no context");
@@ -80,7 +85,7 @@ absl::StatusOr<ContextHandle> NewContext(const TlsOptions& options) {
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
   // A key that wants a password is one that cannot be used; nobody is there to be asked.
   SSL_CTX_set_default_passwd_cb(context.get(), [](char*, int, int, void*) { return 0; });
-  REGENT_RETURN_IF_ERROR(UseFiles(context.get(), options));
+  REGENT_RETURN_IF_ERROR(UseFiles(context.get(), options, side));
   REGENT_RETURN_IF_ERROR(UseCiphers(context.get(), options));
   return context;
 }
@@ -114,12 +119,13 @@ bool NamesAddressesAndNoHosts(X509* certificate) {
 }  // namespace
 
 absl::Status CheckTls(const TlsOptions& options) {
-  REGENT_ASSIGN_OR_RETURN(const ContextHandle context, NewContext(options));
+  REGENT_RETURN_IF_ERROR(NewContext(options, Side::kServer).status());
+  REGENT_ASSIGN_OR_RETURN(const ContextHandle context, NewContext(options, Side::kClient));
   return UseAuthorities(context.get(), options);
 }
 
 absl::StatusOr<SslHandle> NewServerTls(const TlsOptions& options) {
-  REGENT_ASSIGN_OR_RETURN(ContextHandle context, NewContext(options));
+  REGENT_ASSIGN_OR_RETURN(ContextHandle context, NewContext(options, Side::kServer));
   if (options.require_client_certificate) {
     REGENT_RETURN_IF_ERROR(UseAuthorities(context.get(), options));
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
@@ -130,7 +136,7 @@ absl::StatusOr<SslHandle> NewServerTls(const TlsOptions& options) {
 }
 
 absl::StatusOr<SslHandle> NewClientTls(const TlsOptions& options, const std::string& host) {
-  REGENT_ASSIGN_OR_RETURN(ContextHandle context, NewContext(options));
+  REGENT_ASSIGN_OR_RETURN(ContextHandle context, NewContext(options, Side::kClient));
   if (!options.skip_verification) REGENT_RETURN_IF_ERROR(UseAuthorities(context.get(), options));
   REGENT_ASSIGN_OR_RETURN(SslHandle ssl, NewSsl(context.get()));
   SSL_set_connect_state(ssl.get());

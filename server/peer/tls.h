@@ -17,9 +17,11 @@
 namespace regent::server {
 
 struct TlsOptions {
-  std::string certificate_file;  // PEM, with the chain behind it
-  std::string key_file;          // PEM
-  std::string trusted_ca_file;   // PEM; empty: the system's authorities
+  std::string certificate_file;         // PEM, with the chain behind it
+  std::string key_file;                 // PEM
+  std::string client_certificate_file;  // shown by the side that dials; empty: the same
+  std::string client_key_file;
+  std::string trusted_ca_file;  // PEM; empty: the system's authorities
   bool require_client_certificate = false;
   std::vector<std::string> allowed_common_names;  // of callers; empty: any
   std::vector<std::string> allowed_host_names;    // of callers, in their certificate's names; empty: any

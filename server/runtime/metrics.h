@@ -224,6 +224,29 @@ struct Metrics {
                                                          "The round trip time between members.",
                                                          {"To"},
                                                          Buckets{0.0001, 2, 16}};
+  Family<Counter> network_snapshot_send_success{
+      registry, "etcd_network_snapshot_send_success", "Snapshots that were sent.", {"To"}};
+  Family<Gauge> network_snapshot_send_inflights_total{
+      registry, "etcd_network_snapshot_send_inflights_total", "Snapshots that are being sent.", {"To"}};
+  Family<Counter> network_snapshot_send_failures{
+      registry, "etcd_network_snapshot_send_failures", "Snapshots that could not be sent.", {"To"}};
+  Family<Histogram> network_snapshot_send_total_duration_seconds{registry,
+                                                                 "etcd_network_snapshot_send_total_duration_seconds",
+                                                                 "How long sending a snapshot took.",
+                                                                 {"To"},
+                                                                 Buckets{0.1, 2, 10}};
+  Family<Counter> network_snapshot_receive_success{
+      registry, "etcd_network_snapshot_receive_success", "Snapshots that were received.", {"From"}};
+  Family<Gauge> network_snapshot_receive_inflights_total{
+      registry, "etcd_network_snapshot_receive_inflights_total", "Snapshots that are being received.", {"From"}};
+  Family<Counter> network_snapshot_receive_failures{
+      registry, "etcd_network_snapshot_receive_failures", "Snapshots that could not be received.", {"From"}};
+  Family<Histogram> network_snapshot_receive_total_duration_seconds{
+      registry,
+      "etcd_network_snapshot_receive_total_duration_seconds",
+      "How long receiving a snapshot took.",
+      {"From"},
+      Buckets{0.1, 2, 10}};
   Family<Counter> network_peer_sent_bytes_total{
       registry, "etcd_network_peer_sent_bytes_total", "Bytes sent to a peer.", {"To"}};
   Family<Counter> network_peer_received_bytes_total{

@@ -68,6 +68,7 @@ constexpr Expected kErrors[] = {
     {&ErrTimeout, 14, "etcdserver: request timed out"},
     {&ErrTimeoutDueToLeaderFail, 14, "etcdserver: request timed out, possibly due to previous leader failure"},
     {&ErrTimeoutDueToConnectionLost, 14, "etcdserver: request timed out, possibly due to connection lost"},
+    {&ErrTimeoutLeaderTransfer, 2, "etcdserver: request timed out, leader transfer took too long"},
     {&ErrTimeoutWaitAppliedIndex, 14, "etcdserver: request timed out, waiting for the applied index took too long"},
     {&ErrUnhealthy, 14, "etcdserver: unhealthy cluster"},
     {&ErrCorrupt, 15, "etcdserver: corrupt cluster"},
@@ -100,7 +101,7 @@ TEST(Errors, HaveTheCodesAndTextsOfEtcd) {
 TEST(Errors, NoTextIsUsedTwice) {
   std::set<std::string> texts;
   for (const Expected& expected : kErrors) EXPECT_TRUE(texts.insert(expected.text).second) << expected.text;
-  EXPECT_EQ(texts.size(), 63u + 6u);
+  EXPECT_EQ(texts.size(), 64u + 6u);
 }
 
 }  // namespace

@@ -107,7 +107,7 @@ TEST(ConfigFileTest, RefusedAndIneffectiveSettingsAreFoundInSections) {
   EXPECT_THAT(std::string(ValidateSettings(tls).message()), HasSubstr("client-cert-auth in c.yml is not supported"));
   const ParsedFlags discovery = Accepted(ParseConfigText("c.yml", "discovery-config: {endpoints: [a], token: t}"));
   EXPECT_THAT(std::string(ValidateSettings(discovery).message()), HasSubstr("discovery"));
-  const ParsedFlags tuning = Accepted(ParseConfigText("c.yml", "max-wals: 3\nsnapshot-count: 10000\n"));
+  const ParsedFlags tuning = Accepted(ParseConfigText("c.yml", "max-wals: 3\nmax-snapshots: 5\n"));
   EXPECT_EQ(FindWithoutEffect(tuning).size(), 1u);
 }
 

@@ -168,9 +168,8 @@ TEST(FlagsTest, AConfigurationFileMakesTheEnvironmentIrrelevant) {
 }
 
 TEST(FlagsTest, WhatHasNoEffectIsReportedOnceWithItsReasonUnlessItIsTheDefault) {
-  const ParsedFlags flags =
-      Parse({"--max-wals=3", "--max-wals=4", "--snapshot-count=10000", "--raft-read-timeout=5000ms"},
-            {{"ETCD_ENABLE_PPROF", "true"}});
+  const ParsedFlags flags = Parse({"--max-wals=3", "--max-wals=4", "--max-snapshots=5", "--raft-read-timeout=5000ms"},
+                                  {{"ETCD_ENABLE_PPROF", "true"}});
   const std::vector<WithoutEffect> found = FindWithoutEffect(flags);
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found[0].shown, "ETCD_ENABLE_PPROF");

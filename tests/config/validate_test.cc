@@ -82,10 +82,10 @@ TEST(ValidationTest, EveryRefusedOptionNamesItselfAsFlagAsVariableAndInAFile) {
     EXPECT_THAT(Judge({}, {{EnvironmentName(name), value}}), HasSubstr(EnvironmentName(name) + " is not supported"));
     EXPECT_EQ(Judge({"--" + name + "=" + by_default}), "");
   }
-  EXPECT_GT(refused, 40);
-  const ParsedFlags file = Accepted(ParseConfigText("c.yml", "peer-transport-security: {cert-file: /x}"));
+  EXPECT_GT(refused, 30);
+  const ParsedFlags file = Accepted(ParseConfigText("c.yml", "client-transport-security: {cert-file: /x}"));
   EXPECT_THAT(std::string(ValidateSettings(file).message()),
-              HasSubstr("peer-transport-security.cert-file in c.yml is not supported"));
+              HasSubstr("client-transport-security.cert-file in c.yml is not supported"));
 }
 
 TEST(ValidationTest, ToolsCommandLinesAreValid) {
@@ -104,6 +104,19 @@ TEST(ValidationTest, ToolsCommandLinesAreValid) {
     EXPECT_EQ(Judge(arguments), "");
     EXPECT_EQ(std::string(ValidateBootstrap(Parse(arguments).settings).message()), "");
   }
+}
+
+TEST(ValidationTest, ACertificateThatAMemberMakesItselfIsValidForSomeYears) {
+  EXPECT_EQ(Judge({"--peer-auto-tls", "--listen-peer-urls=https://127.0.0.1:0"}), "");
+  EXPECT_EQ(Judge({"--peer-auto-tls", "--self-signed-cert-validity=1000"}), "");
+  EXPECT_EQ(Judge({"--self-signed-cert-validity=0"}), "") << "nobody makes one";
+  EXPECT_EQ(Judge({"--peer-auto-tls", "--self-signed-cert-validity=0"}),
+            "selfSignedCertValidity is invalid,it should be greater than 0");
+  EXPECT_EQ(Judge({"--peer-auto-tls", "--self-signed-cert-validity=1001"}),
+            "--self-signed-cert-validity=1001 is too long: at most 1000 years");
+  EXPECT_EQ(Judge({"--peer-auto-tls", "--peer-cert-file=/c", "--listen-peer-urls=https://127.0.0.1:0"}),
+            "cannot listen on TLS for https://127.0.0.1:0: KeyFile and CertFile are not presented")
+      << "half of a given certificate is no reason to make one";
 }
 
 struct Bootstrap {
@@ -133,8 +146,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bootstrap{{"--initial-advertise-peer-urls=http://localhost:2380,http://localhost:2381"},
                   "--initial-advertise-peer-urls has http://localhost:2381 but missing from --initial-cluster="},
         Bootstrap{{"--initial-cluster=default=http://localhost:2380,b=http://localhost:2380"}, "has duplicate url"},
-        Bootstrap{{"--initial-cluster=default=http://localhost:2380,b=http://b:2380"}, "clusters of several members"},
-        Bootstrap{{"--initial-cluster-state=existing"}, "asks to join a cluster"}));
+        Bootstrap{{"--initial-cluster=default=http://localhost:2380,b=http://b:2380"}, ""},
+        Bootstrap{{"--initial-cluster-state=existing"}, ""}));
 
 }  // namespace
 }  // namespace regent::server

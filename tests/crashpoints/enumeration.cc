@@ -82,14 +82,29 @@ Episode::Episode(EpisodeOptions options, std::unordered_set<uint64_t>& hashes, C
 
 void Episode::Run() {
   ++counters_.episodes;
+  LearnFirstEntry();
   for (int life = 0; life < kLives && !Stopped(); ++life) RunLife();
   counters_.recorded_entries += history_.last_index();
   for (uint64_t index = 1; index <= history_.last_index(); ++index) {
-    if (history_.EntryAt(index).data.empty()) continue;
-    const absl::StatusOr<storage::Command> command = storage::DecodeCommand(history_.EntryAt(index).data);
+    const raft::Entry& entry = history_.EntryAt(index);
+    if (entry.type != raft::EntryType::kNormal || entry.data.empty()) continue;
+    const absl::StatusOr<storage::Command> command = storage::DecodeCommand(entry.data);
     CHECK(command.ok()) << command.status();
     counters_.work.expiries += std::holds_alternative<api::LeaseExpiryRequest>(command->body) ? 1 : 0;
   }
+}
+
+// Every first start writes the same entry 1, also one whose beginning was lost in a crash.
+void Episode::LearnFirstEntry() {
+  Life life(std::make_shared<MemoryDisk>(), LifeOptions{.seed = 1},
+            LifeEvents{.before_append = [this](std::span<const raft::Entry> entries) { history_.Append(entries); }});
+  CHECK_EQ(life.Open(), absl::OkStatus());
+}
+
+void Episode::OnAppend(std::span<const raft::Entry> entries) {
+  const bool known = entries.size() == 1 && entries[0].index.value == 1 && history_.last_index() == 1;
+  if (!known) return history_.Append(entries);
+  CHECK(entries[0].data == history_.EntryAt(1).data) << "two first starts write different first entries";
 }
 
 // The process is killed at its end; the next one goes on with the history.
@@ -97,7 +112,7 @@ void Episode::RunLife() {
   life_ = std::make_unique<Life>(
       disk_, LifeOptions{.seed = random_(), .mutant = options_.mutant, .history = &history_},
       LifeEvents{.on_call = [this](const Activity& activity) { OnCall(activity); },
-                 .before_append = [this](std::span<const raft::Entry> entries) { history_.Append(entries); },
+                 .before_append = [this](std::span<const raft::Entry> entries) { OnAppend(entries); },
                  .on_violation = [this](const std::string& mark, const std::string& what) { Found(mark, what); }});
   absl::Status status = life_->Open();
   if (status.ok()) status = life_->Start();

@@ -56,6 +56,8 @@ class Episode {
 
   bool Stopped() const;
   void OnCall(const Activity& activity);
+  void LearnFirstEntry();
+  void OnAppend(std::span<const raft::Entry> entries);
   void RunLife();
   void Crash(const Survives& survives);
   void KillThenCrash();

@@ -185,6 +185,12 @@ class Life::Machine final : public storage::StateMachine {
   std::optional<storage::LeaseInfo> FindLease(api::LeaseId id) const override { return machine_->FindLease(id); }
   std::vector<std::string> LeaseKeys(api::LeaseId id) const override { return machine_->LeaseKeys(id); }
   std::vector<api::AlarmMember> Alarms() const override { return machine_->Alarms(); }
+  std::vector<api::Member> Members() const override { return machine_->Members(); }
+  std::set<uint64_t> RemovedMembers() const override { return machine_->RemovedMembers(); }
+  absl::StatusOr<storage::SnapshotFacts> Checkpoint(const std::string& folder) override {
+    return machine_->Checkpoint(folder);
+  }
+  void Replace(std::shared_ptr<storage::Engine> engine) override { machine_->Replace(std::move(engine)); }
 
   std::optional<storage::PurgePlan> PlanPurge(const storage::View& view, size_t events_max) const override {
     std::optional<storage::PurgePlan> plan = machine_->PlanPurge(view, events_max);
@@ -260,9 +266,10 @@ absl::Status Life::Open() {
   settings.data_dir = "/data";
   server::StorageParts parts{
       .files = disk_,
-      .open_engine = [this](const std::string& directory) -> absl::StatusOr<std::shared_ptr<storage::Engine>> {
+      .open_engine = [this](const std::string& directory,
+                            uint64_t generation) -> absl::StatusOr<std::shared_ptr<storage::Engine>> {
         absl::StatusOr<std::shared_ptr<storage::Engine>> engine =
-            storage::OpenRocksEngine(directory, 1,
+            storage::OpenRocksEngine(directory, generation,
                                      {.memory_bytes = kStoreMemoryBytes,
                                       .environment = rocks_->environment(),
                                       .options_file_may_fail = !options_.options_file});
@@ -275,13 +282,14 @@ absl::Status Life::Open() {
               .prefill_bytes = kPrefillBytes,
               .spare_segments_max = 1,
               .mutant = LogMutantOf(options_.mutant)},
+      .wrap_log =
+          [this](std::unique_ptr<storage::LogStore> log) { return std::make_unique<Log>(*this, std::move(log)); },
       .reserve = {.bytes = kReserveBytes, .for_start_bytes = kReserveBytes / 8}};
   absl::StatusOr<std::unique_ptr<server::NodeStorage>> opened =
       server::OpenNodeStorage(settings, std::move(parts), random_(), metrics_);
   if (!opened.ok()) return opened.status();
   storage_ = *std::move(opened);
   saved_term_ = storage_->recovered.hard_state.term.value;
-  storage_->log = std::make_unique<Log>(*this, std::move(storage_->log));
   storage_->state_machine = std::make_unique<Machine>(*this, std::move(storage_->state_machine));
   return absl::OkStatus();
 }
@@ -290,6 +298,7 @@ server::NodeOptions Life::MakeNodeOptions() {
   server::NodeOptions options;
   options.cluster_id = storage_->facts.identity.cluster_id;
   options.member_id = storage_->facts.identity.node_id;
+  options.name = storage_->facts.name;  // and no client URLs: there is nothing to publish, which no history would know
   options.quota_bytes = kQuotaBytes;
   options.flush_check_interval = 10ms;
   options.flush_interval = 30ms;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "raft/configuration.h"
 #include "tests/model/compare.h"
 
 namespace regent::model {
@@ -159,7 +160,8 @@ void Episode::ApplyTurn() {
     coverage_.Count("no-ops of a new term");
   }
   if (random_.OneIn(100)) {
-    turn.push_back({.type = raft::EntryType::kConfiguration, .data = "configuration " + std::to_string(operations_)});
+    turn.push_back({.type = raft::EntryType::kConfiguration,
+                    .data = raft::Encode(raft::ConfigurationEntry{.configuration = {.voters = {{operations_ + 1}}}})});
     coverage_.Count("configurations");
   }
   const uint64_t size = random_.OneIn(3) ? 1 + random_.Below(8) : 1;

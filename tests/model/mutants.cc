@@ -162,6 +162,12 @@ class SpoiledStateMachine : public storage::StateMachine {
   std::vector<api::AlarmMember> Alarms() const override {
     return lose_alarms_ ? std::vector<api::AlarmMember>() : machine_->Alarms();
   }
+  std::vector<api::Member> Members() const override { return machine_->Members(); }
+  std::set<uint64_t> RemovedMembers() const override { return machine_->RemovedMembers(); }
+  absl::StatusOr<storage::SnapshotFacts> Checkpoint(const std::string& folder) override {
+    return machine_->Checkpoint(folder);
+  }
+  void Replace(std::shared_ptr<storage::Engine> engine) override { machine_->Replace(std::move(engine)); }
 
   std::optional<storage::PurgePlan> PlanPurge(const storage::View& view, size_t events_max) const override {
     // Whoever has this state machine has its views.

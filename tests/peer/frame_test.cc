@@ -104,8 +104,16 @@ TEST(FrameTest, TooLongAndEmptyFramesAreRefused) {
 }
 
 TEST(HelloTest, ComesBackAsItWasAndSkipsWhatALaterVersionAppends) {
-  const Hello hello{
-      .version_min = 1, .version_max = 7, .cluster_id = 0x1122334455667788, .from = {3}, .to = {UINT64_MAX}};
+  const Hello hello{.version_min = 1,
+                    .version_max = 7,
+                    .cluster_id = 0x1122334455667788,
+                    .from = {3},
+                    .to = {UINT64_MAX},
+                    .urls = {{.secure = true, .address = {.host = "db-3.example", .port = 2380}},
+                             {.address = {.is_unix = true, .host = "/run/peer.sock"}}},
+                    .incarnation = 0x99aabbccddeeff00};
+  const size_t urls_bytes = 1 + 5 + 12 + 5 + 14;
+  const size_t incarnation_bytes = 8;
   const std::string frame = EncodeHello(hello);
   FrameReader reader(kHelloBytesMax);
   Feed(reader, frame);
@@ -114,7 +122,35 @@ TEST(HelloTest, ComesBackAsItWasAndSkipsWhatALaterVersionAppends) {
   const std::string payload((*found)->payload);
   EXPECT_EQ(*DecodeHello(payload), hello);
   EXPECT_EQ(*DecodeHello(payload + "more"), hello);
-  for (size_t size = 0; size < payload.size(); ++size) EXPECT_FALSE(DecodeHello(payload.substr(0, size)).ok()) << size;
+  Hello without_incarnation = hello;
+  without_incarnation.incarnation = 0;
+  Hello without_both = without_incarnation;
+  without_both.urls.clear();
+  for (size_t size = 0; size < payload.size(); ++size) {
+    const auto cut = DecodeHello(payload.substr(0, size));
+    if (size == payload.size() - urls_bytes - incarnation_bytes) {
+      EXPECT_EQ(*cut, without_both);
+    } else if (size == payload.size() - incarnation_bytes) {
+      EXPECT_EQ(*cut, without_incarnation);
+    } else {
+      EXPECT_FALSE(cut.ok()) << size;
+    }
+  }
+}
+
+TEST(HelloTest, UrlsBeyondTheLimitsAreLeftOutAndNotBelieved) {
+  Hello hello{.from = {3}};
+  hello.urls.push_back({.address = {.host = std::string(kHelloHostBytesMax + 1, 'x'), .port = 1}});
+  for (size_t i = 0; i < kHelloUrlsMax + 3; ++i) hello.urls.push_back({.address = {.host = "h", .port = 2}});
+  const std::string frame = EncodeHello(hello);
+  FrameReader reader(kHelloBytesMax);
+  Feed(reader, frame);
+  std::string payload((*reader.Next())->payload);
+  hello.urls.erase(hello.urls.begin());
+  hello.urls.resize(kHelloUrlsMax);
+  EXPECT_EQ(*DecodeHello(payload), hello);
+  payload[payload.size() - sizeof hello.incarnation - kHelloUrlsMax * 6 - 1] = kHelloUrlsMax + 1;
+  EXPECT_FALSE(DecodeHello(payload).ok());
 }
 
 TEST(HelloTest, TheNewestCommonVersionIsChosen) {

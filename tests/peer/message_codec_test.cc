@@ -69,13 +69,23 @@ TEST(MessageCodecTest, ChangedBytesNeverCrash) {
 }
 
 TEST(NoteCodecTest, NotesComeBackAsTheyWereAndNothingElseDoes) {
-  const PeerNote notes[] = {ForwardedWrites{},
-                            ForwardedWrites{.commands = {"a", "", std::string(300, 'b')}},
-                            WriteRefused{.sequence = 300, .why = absl::UnavailableError("no")},
-                            WriteRefused{.sequence = UINT64_MAX, .why = absl::UnauthenticatedError("")},
-                            LeaseQuestion{.number = 1, .kind = LeaseQuestion::Kind::kTimeToLive, .lease = {INT64_MIN}},
-                            LeaseAnswer{.number = 9, .ttl = -1, .granted_ttl = INT64_MAX, .keys = {"k1", "k2"}},
-                            LeaseAnswer{.number = 9, .outcome = LeaseAnswer::Outcome::kStopped}};
+  const PeerNote notes[] = {
+      ForwardedWrites{},
+      ForwardedWrites{.commands = {"a", "", std::string(300, 'b')}},
+      WriteRefused{.sequence = 300, .why = absl::UnavailableError("no")},
+      WriteRefused{.sequence = UINT64_MAX, .why = absl::UnauthenticatedError("")},
+      LeaseQuestion{.number = 1, .kind = LeaseQuestion::Kind::kTimeToLive, .lease = {INT64_MIN}},
+      LeaseAnswer{.number = 9, .ttl = -1, .granted_ttl = INT64_MAX, .keys = {"k1", "k2"}},
+      LeaseAnswer{.number = 9, .outcome = LeaseAnswer::Outcome::kStopped},
+      SnapshotOffer{.number = 4,
+                    .term = {3},
+                    .facts = {.index = {100},
+                              .term = {2},
+                              .configuration = {.index = {7}, .configuration = {.voters = {{1}, {2}}}}},
+                    .files = {{"CURRENT", 16}, {"a.sst", 1 << 30}}},
+      SnapshotFetch{.number = 4, .file = 1, .offset = 77},
+      SnapshotPiece{.number = 4, .file = 1, .offset = 77, .bytes = "bytes"},
+      SnapshotEnd{.number = 4, .installed = true}};
   for (const PeerNote& note : notes) {
     std::string bytes;
     AppendNote(bytes, note);

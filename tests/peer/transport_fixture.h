@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -63,7 +64,13 @@ class Member {
                              const MutexLock lock(mutex_);
                              gone_.push_back(peer);
                            },
-                       .admit = std::move(admit)});
+                       .on_refused = [this](raft::NodeId, const server::Refusal&) { ++refusals_; },
+                       .admit = std::move(admit),
+                       .members =
+                           [] {
+                             return std::vector<api::Member>{
+                                 {.id = 7, .name = "seven", .peer_urls = {"http://a:1"}, .is_learner = true}};
+                           }});
   }
   void Stop() {
     if (transport_ != nullptr) transport_->Stop();
@@ -87,6 +94,7 @@ class Member {
     const MutexLock lock(mutex_);
     return notes_;
   }
+  int refusals() const { return refusals_; }
   std::vector<raft::NodeId> gone() {
     const MutexLock lock(mutex_);
     return gone_;
@@ -96,6 +104,7 @@ class Member {
   const raft::NodeId id_;
   server::Metrics metrics_;
   server::Mutex mutex_;
+  std::atomic<int> refusals_{0};
   std::vector<raft::Message> heard_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::pair<raft::NodeId, server::PeerNote>> notes_ ABSL_GUARDED_BY(mutex_);
   std::vector<raft::NodeId> gone_ ABSL_GUARDED_BY(mutex_);

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstring>
 
+#include "server/peer/fetch_members.h"
 #include "server/peer/frame.h"
 #include "server/peer/look_up.h"
 #include "tests/peer/random_message.h"
@@ -23,6 +24,13 @@ using server::Refusal;
 using server::RefusalReason;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+
+// Where nobody listens, for a moment.
+server::PeerUrl FreeUrl() {
+  server::SocketAddress address{.host = "127.0.0.1"};
+  EXPECT_TRUE(server::OpenListenSocket(address).ok());
+  return {.address = address};
+}
 
 void Introduce(Member& a, Member& b) {
   a.Start();
@@ -157,6 +165,20 @@ TEST(TransportTest, TheOwnerMayRefuseSomebody) {
   EXPECT_FALSE(b.Connected(a));
 }
 
+TEST(TransportTest, WhoWantsToJoinIsToldWhoTheMembersAre) {
+  Member a(1);
+  a.Start();
+  server::PeerUrl dead = a.url();
+  dead.address.port = 1;
+  const auto told = server::FetchMembers({dead, a.url()}, std::nullopt, std::chrono::milliseconds(2000));
+  ASSERT_TRUE(told.ok()) << told.status();
+  EXPECT_EQ(told->cluster_id, 0xc1u);
+  EXPECT_THAT(told->members,
+              ElementsAre(api::Member{.id = 7, .name = "seven", .peer_urls = {"http://a:1"}, .is_learner = true}));
+  const auto nobody = server::FetchMembers({dead}, std::nullopt, std::chrono::milliseconds(500));
+  EXPECT_THAT(std::string(nobody.status().message()), ::testing::HasSubstr("connection refused"));
+}
+
 TEST(TransportTest, LookingUpANameGivesAddressesOrASentence) {
   const auto found = server::LookUp("localhost");
   ASSERT_TRUE(found.ok()) << found.status();
@@ -205,6 +227,55 @@ TEST(TransportTest, StrangersAreCutOffAndMembersGoOn) {
   }
   b.Say(a.id(), 1);
   EXPECT_TRUE(Await([&] { return a.heard().size() == 1; }));
+}
+
+// A member that comes back when everybody it knew has been replaced.
+TEST(TransportTest, AStrangerIsAnsweredWhereHeSaysThatHeListensForAsLongAsHeIsConnected) {
+  Member a(1);
+  a.Start();
+  const server::PeerUrl at = FreeUrl();
+  Member b(2, [&](server::TransportOptions& options) { options.listen = options.advertise = {at}; });
+  b.Start();
+  b.transport().SetPeers({{a.id(), {a.url()}}});
+  ASSERT_TRUE(Await([&] { return a.Connected(b); }));
+  a.Say(b.id(), 7);
+  EXPECT_TRUE(Await([&] { return b.heard().size() == 1; }));
+  b.transport().SetPeers({});
+  EXPECT_TRUE(Await([&] { return !a.Connected(b); }));
+}
+
+TEST(TransportTest, NoMoreStrangersAreAnsweredThanTheLimitAllows) {
+  Member a(1, [](server::TransportOptions& options) { options.strangers_max = 1; });
+  a.Start();
+  std::vector<std::unique_ptr<Member>> strangers;
+  for (uint64_t id = 2; id < 4; ++id) {
+    const server::PeerUrl at = FreeUrl();
+    strangers.push_back(std::make_unique<Member>(
+        id, [&](server::TransportOptions& options) { options.listen = options.advertise = {at}; }));
+    strangers.back()->Start();
+    strangers.back()->transport().SetPeers({{a.id(), {a.url()}}});
+    ASSERT_TRUE(Await([&] { return strangers.back()->Connected(a); }));
+    ASSERT_TRUE(Await([&] { return a.Connected(*strangers[0]); }));
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(a.Connected(*strangers[1]));
+}
+
+TEST(TransportTest, WhoIsRemovedWhileHeIsConnectedIsCutOffAndToldWhenHeComesBack) {
+  std::atomic<bool> removed = false;
+  Member a(1), b(2);
+  a.Start([&](const server::Hello&) -> std::optional<server::Refusal> {
+    if (!removed) return std::nullopt;
+    return server::Refusal{server::RefusalReason::kRemoved, "removed"};
+  });
+  b.Start();
+  a.transport().SetPeers({{b.id(), {b.url()}}});
+  b.transport().SetPeers({{a.id(), {a.url()}}});
+  ASSERT_TRUE(Await([&] { return b.Connected(a); }));
+  removed = true;
+  a.transport().SetPeers({});
+  EXPECT_TRUE(Await([&] { return b.refusals() > 0; }));
+  EXPECT_TRUE(a.gone().empty());
 }
 
 TEST(TransportTest, WhoSaysNothingIsCutOffInTime) {

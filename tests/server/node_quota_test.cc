@@ -186,6 +186,12 @@ class PausedStateMachine final : public storage::StateMachine {
   std::optional<storage::LeaseInfo> FindLease(api::LeaseId id) const override { return machine_->FindLease(id); }
   std::vector<std::string> LeaseKeys(api::LeaseId id) const override { return machine_->LeaseKeys(id); }
   std::vector<api::AlarmMember> Alarms() const override { return machine_->Alarms(); }
+  std::vector<api::Member> Members() const override { return machine_->Members(); }
+  std::set<uint64_t> RemovedMembers() const override { return machine_->RemovedMembers(); }
+  absl::StatusOr<storage::SnapshotFacts> Checkpoint(const std::string& folder) override {
+    return machine_->Checkpoint(folder);
+  }
+  void Replace(std::shared_ptr<storage::Engine> engine) override { machine_->Replace(std::move(engine)); }
   std::optional<storage::PurgePlan> PlanPurge(const storage::View& view, size_t events_max) const override {
     return machine_->PlanPurge(view, events_max);
   }

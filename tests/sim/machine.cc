@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "glog/logging.h"
+#include "server/node/bootstrap.h"
 
 namespace regent::sim {
 namespace {
@@ -23,6 +24,7 @@ Machine::Machine(Scheduler& scheduler, uint64_t seed, MachineOptions options, Tr
     if (!disk_broke()) verdict_.Broken("the node gave up: " + why);
   };
   CHECK(disk_->CreateFolder(kLogFolder).ok());
+  CHECK(disk_->CreateFolder(testing::MemorySnapshots::kFolder).ok());
 }
 
 Machine::~Machine() { Release(); }
@@ -44,13 +46,24 @@ void Machine::Start(server::Loop::Task ready) {
       &recovered);
   if (!log.ok()) return verdict_.Broken("the log does not open: " + log.status().ToString());
   log_ = *std::move(log);
+  if (!options_.first_members.empty()) {
+    const absl::Status written = server::WriteBootstrapEntry(*log_, options_.first_members, &recovered);
+    if (!written.ok()) return verdict_.Broken("the first entry cannot be written: " + written.ToString());
+  }
 
-  engine_ = std::make_shared<storage::MemoryEngine>(store_disk_);
+  const uint64_t generation = 1000 * ++starts_;
+  snapshots_ = std::make_unique<testing::MemorySnapshots>(*disk_, store_disk_, generation);
+  engine_ = std::make_shared<storage::MemoryEngine>(store_disk_, generation, disk_.get());
   absl::StatusOr<std::unique_ptr<storage::StateMachine>> state_machine = storage::StateMachine::Open(engine_, {});
   if (!state_machine.ok()) return verdict_.Broken("the store does not open: " + state_machine.status().ToString());
   std::unique_ptr<storage::StateMachine> spoiled =
       Spoil(*std::move(state_machine), options_.mutants, truth_.replay().applied());
   state_machine_ = std::make_unique<WatchedStateMachine>(std::move(spoiled), truth_, scheduler_);
+  if (state_machine_->applied() < recovered.base_index) {
+    absl::StatusOr<std::shared_ptr<storage::Engine>> received = snapshots_->SwitchToReceived();
+    if (!received.ok()) return verdict_.Broken("a received snapshot is gone: " + received.status().ToString());
+    state_machine_->Replace(*std::move(received));
+  }
 
   const server::NodeSeams seams{.raft_loop = *raft_loop_,
                                 .log_loop = *log_loop_,
@@ -59,26 +72,28 @@ void Machine::Start(server::Loop::Task ready) {
                                 .background = *background_,
                                 .log = *log_,
                                 .state_machine = *state_machine_,
-                                .transport = transport_,
+                                .transport = options_.transport != nullptr ? *options_.transport : nobody_,
                                 .seed = random_(),
-                                .metrics = metrics_};
+                                .metrics = metrics_,
+                                .snapshots = snapshots_.get()};
   absl::StatusOr<std::unique_ptr<server::Node>> node = server::Node::Open(seams, options_.node, recovered);
   if (!node.ok()) return verdict_.Broken("the node does not start: " + node.status().ToString());
   node_ = *std::move(node);
   node_->Start(std::move(ready));
 }
 
-void Machine::StopCleanly() {
+void Machine::StopCleanly(Duration patience) {
   bool stopped = false;
-  disk_->FailCalls(0, 0, testing::DiskFault::kIoError);
+  MendDisk();
   for (SimulatedLoop* loop : Loops()) loop->EndStall();
   node_->Stop([&stopped] { stopped = true; });
-  const MonotonicTime until = scheduler_.now() + std::chrono::seconds(1);
+  const MonotonicTime until = scheduler_.now() + patience;
   while (!stopped && scheduler_.now() < until) scheduler_.Step(until);
-  if (!stopped) verdict_.Broken("a clean stop took longer than a second");
+  if (!stopped) verdict_.Broken("a clean stop took too long");
 }
 
 void Machine::LosePower() {
+  if (snapshots_ != nullptr && snapshots_->engine() != nullptr) engine_ = snapshots_->engine();
   if (engine_ != nullptr && engine_->unflushed_batches() > 0 && random_() % 2 == 0) {
     engine_->FlushBatches(random_() % (engine_->unflushed_batches() + 1));
   }
@@ -86,6 +101,8 @@ void Machine::LosePower() {
   writes_refused_ += disk_->refused_for_space();
   disk_ = disk_->AfterCrash([this](const testing::UnsyncedPiece&) { return random_() % 2 == 0; });
 }
+
+void Machine::MendDisk() { disk_->FailCalls(0, 0, testing::DiskFault::kIoError); }
 
 void Machine::BreakDisk() { disk_->FailCalls(disk_->calls() + 1 + random_() % 20, 1, testing::DiskFault::kIoError); }
 
@@ -104,6 +121,8 @@ void Machine::Release() {
   node_ = nullptr;
   state_machine_ = nullptr;
   engine_ = nullptr;
+  snapshots_installed_ = snapshots_installed();
+  snapshots_ = nullptr;
   log_ = nullptr;
   for (auto* loop : {&raft_loop_, &log_loop_, &apply_loop_, &watch_loop_, &background_}) loop->reset();
 }

@@ -5,12 +5,14 @@
 #include <array>
 #include <memory>
 #include <random>
+#include <vector>
 
 #include "server/node/node.h"
 #include "tests/sim/mutants.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/truth.h"
 #include "tests/support/memory_disk.h"
+#include "tests/support/memory_snapshots.h"
 
 namespace regent::sim {
 
@@ -18,6 +20,8 @@ struct MachineOptions {
   server::NodeOptions node;
   StoreMutants mutants;
   double clock_rate = 1;
+  server::Transport* transport = nullptr;    // null: a node without others
+  std::vector<api::Member> first_members{};  // of a cluster; empty: the node knows itself alone
 };
 
 class Machine {
@@ -27,7 +31,7 @@ class Machine {
 
   void Start(server::Loop::Task ready);
   // Whatever the disk does: it works again. Returns when the node has drained, flushed and stopped.
-  void StopCleanly();
+  void StopCleanly(Duration patience = std::chrono::seconds(1));
   // Ends what is left of the node; then the machine may be started again.
   void Release();
   // Everything in memory is gone, and any part of what was written and not synced. A power loss may come in the middle
@@ -39,6 +43,7 @@ class Machine {
   void FreeDisk() { disk_->set_capacity(UINT64_MAX); }
   uint64_t writes_refused() const { return writes_refused_ + disk_->refused_for_space(); }
   // One of the next calls fails: the node must give up, and acknowledge nothing any more.
+  void MendDisk();  // a break that is planned does not come any more
   void BreakDisk();
   bool disk_broke() const { return disk_->faults_injected() > 0; }
   // The node has called on_fatal, which is a broken promise unless the disk broke.
@@ -47,6 +52,9 @@ class Machine {
   void Pause(Duration duration);
 
   server::Node* node() { return node_.get(); }
+  raft::Index durable() const { return log_ == nullptr ? raft::Index{} : log_->last_index(); }  // in the log on disk
+  const storage::StateMachine& state_machine() const { return *state_machine_; }
+  int snapshots_installed() const { return snapshots_installed_ + (snapshots_ ? snapshots_->installed() : 0); }
   server::Metrics& metrics() { return metrics_; }
 
  private:
@@ -58,14 +66,18 @@ class Machine {
   Truth& truth_;
   Verdict& verdict_;
   server::Metrics metrics_;
-  server::NullTransport transport_;
+  server::NullTransport nobody_;
 
   std::unique_ptr<testing::MemoryDisk> disk_;
   uint64_t writes_refused_ = 0;  // by earlier states of the disk
   bool gave_up_ = false;
   std::shared_ptr<storage::MemoryDisk> store_disk_ = std::make_shared<storage::MemoryDisk>();
 
-  std::shared_ptr<storage::MemoryEngine> engine_;
+  uint64_t starts_ = 0;
+  int snapshots_installed_ = 0;  // in earlier lives
+
+  std::unique_ptr<testing::MemorySnapshots> snapshots_;
+  std::shared_ptr<storage::MemoryEngine> engine_;  // opened at the start; a snapshot may have taken its place
   std::unique_ptr<SimulatedLoop> raft_loop_, log_loop_, apply_loop_, watch_loop_, background_;
   std::unique_ptr<storage::LogStore> log_;
   std::unique_ptr<storage::StateMachine> state_machine_;

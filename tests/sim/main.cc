@@ -15,15 +15,16 @@
 #include <vector>
 
 #include "glog/logging.h"
+#include "tests/sim/canaries.h"
 #include "tests/sim/run.h"
+#include "tests/sim/seeds.h"
 
 namespace regent::sim {
 namespace {
 
 constexpr uint64_t kCanarySeeds = 50;
 
-// Every counter by name, so that none is forgotten when they are added up and printed.
-std::vector<std::pair<const char*, uint64_t*>> Fields(RunCounters& c) {
+CounterFields Fields(RunCounters& c) {
   return {{"operations", &c.work.operations},
           {"acknowledged", &c.work.acknowledged},
           {"failed", &c.work.failed},
@@ -70,80 +71,16 @@ std::vector<std::pair<const char*, uint64_t*>> Fields(RunCounters& c) {
 }
 
 int RunSeeds(uint64_t first, uint64_t seeds, uint64_t operations, const Mutants& mutants) {
-  uint64_t passed = 0, failed = 0;
-  RunCounters total;
-  for (uint64_t seed = first; seed < first + seeds; ++seed) {
-    RunResult result = Run({.seed = seed, .operations = operations, .mutants = mutants});
-    const bool again = (seed - first) % 20 == 0;
-    if (again && result.broken.empty() &&
-        Run({.seed = seed, .operations = operations, .mutants = mutants}).trace_hash != result.trace_hash) {
-      result.broken = "the same seed ran differently the second time";
-    }
-    if (result.broken.empty() && (result.counters.power_losses < 3 || result.counters.work.compactions < 1)) {
-      result.broken = "too few power losses or compactions: nothing was tested";
-    }
-    const auto sums = Fields(total);
-    const auto parts = Fields(result.counters);
-    for (size_t i = 0; i < sums.size(); ++i) *sums[i].second += *parts[i].second;
-    if (result.broken.empty()) {
-      ++passed;
-      continue;
-    }
-    ++failed;
-    std::printf("seed %llu: %s\n  replay: sim --seed %llu --seeds 1 --ops %llu\n",
-                static_cast<unsigned long long>(seed), result.broken.c_str(), static_cast<unsigned long long>(seed),
-                static_cast<unsigned long long>(operations));
-  }
-  std::printf("coverage:");
-  for (const auto& [name, value] : Fields(total)) {
-    std::printf(" %s=%llu", name, static_cast<unsigned long long>(*value));
-    if (*value == 0 && seeds >= 10) {
-      std::printf("(!)");
-      ++failed;
-    }
-  }
-  std::printf("\nno failure in %llu runs bounds the rate of failures at %.3f (95 %%)\n",
-              static_cast<unsigned long long>(passed), 3.0 / static_cast<double>(std::max<uint64_t>(passed, 1)));
-  std::printf("sim: %llu passed, %llu failed\n", static_cast<unsigned long long>(passed),
-              static_cast<unsigned long long>(failed));
-  return failed == 0 && passed > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-}
-
-// In a process of its own: a planted bug may end it, which counts as found.
-bool Finds(std::string_view canary, uint64_t seed, uint64_t operations) {
-  std::fflush(nullptr);
-  const pid_t child = fork();
-  CHECK_GE(child, 0);
-  if (child == 0) {
-    RunOptions options{.seed = seed, .operations = operations, .mutants = {}};
-    CHECK(Plant(canary, &options.mutants)) << canary;
-    const RunResult result = Run(options);
-    if (!result.broken.empty()) {
-      std::printf("%.*s: seed %llu: %s\n", static_cast<int>(canary.size()), canary.data(),
-                  static_cast<unsigned long long>(seed), result.broken.c_str());
-    }
-    std::fflush(nullptr);
-    _exit(result.broken.empty() ? 0 : 1);
-  }
-  int status = 0;
-  CHECK_EQ(waitpid(child, &status, 0), child);
-  return status != 0;
-}
-
-int RunCanaries(uint64_t first, uint64_t operations) {
-  int found = 0, missed = 0;
-  for (const std::string_view canary : MutantNames()) {
-    bool caught = false;
-    for (uint64_t seed = first; seed < first + kCanarySeeds && !caught; ++seed)
-      caught = Finds(canary, seed, operations);
-    if (!caught) {
-      std::printf("%.*s: NOT FOUND in %llu seeds\n", static_cast<int>(canary.size()), canary.data(),
-                  static_cast<unsigned long long>(kCanarySeeds));
-    }
-    ++(caught ? found : missed);
-  }
-  std::printf("sim canaries: %d passed, %d failed\n", found, missed);
-  return missed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+  const SeedRuns<RunResult> runs{
+      .run = [&](uint64_t seed) { return Run({.seed = seed, .operations = operations, .mutants = mutants}); },
+      .fields = Fields,
+      .vacuous =
+          [](const RunCounters& counters) {
+            const bool tested = counters.power_losses >= 3 && counters.work.compactions >= 1;
+            return std::string(tested ? "" : "too few power losses or compactions: nothing was tested");
+          },
+      .replay = "sim --ops " + std::to_string(operations)};
+  return runs.Run(first, seeds);
 }
 
 int Main(int argc, char** argv) {
@@ -170,7 +107,10 @@ int Main(int argc, char** argv) {
       return EXIT_FAILURE;
     }
   }
-  return canaries ? RunCanaries(seed, operations) : RunSeeds(seed, seeds, operations, mutants);
+  if (!canaries) return RunSeeds(seed, seeds, operations, mutants);
+  return RunCanaries(MutantNames(), seed, kCanarySeeds, [&](const Mutants& planted, uint64_t one) {
+    return Run({.seed = one, .operations = operations, .mutants = planted}).broken;
+  });
 }
 
 }  // namespace

@@ -28,6 +28,29 @@ constexpr NodeMutantName kNodeMutants[] = {
     {"renew_ended_lease", &NodeMutants::renew_ended_lease},
 };
 
+constexpr NodeMutantName kNodeMutantsOfClusters[] = {
+    {"forward_twice", &NodeMutants::forward_twice},
+    {"keep_deadlines_when_leading", &NodeMutants::keep_deadlines_when_leading},
+    {"snapshot_skips_events", &NodeMutants::snapshot_skips_events},
+};
+
+struct CoreMutantName {
+  std::string_view name;
+  bool raft::CoreMutants::*mutant;
+};
+
+// Those that a few dozen seeds find; the others need the rarer states that the explorer of the core goes through
+// (tests/raft).
+constexpr CoreMutantName kCoreMutants[] = {
+    {"read_before_own_term_commit", &raft::CoreMutants::read_before_own_term_commit},
+    {"acknowledge_before_persist", &raft::CoreMutants::acknowledge_before_persist},
+    {"vote_twice", &raft::CoreMutants::vote_twice},
+    {"vote_for_shorter_log", &raft::CoreMutants::vote_for_shorter_log},
+    {"count_own_unpersisted_entries", &raft::CoreMutants::count_own_unpersisted_entries},
+    {"persisted_without_term_check", &raft::CoreMutants::persisted_without_term_check},
+    {"truncate_on_every_append", &raft::CoreMutants::truncate_on_every_append},
+};
+
 struct StoreMutantName {
   std::string_view name;
   bool StoreMutants::*mutant;
@@ -103,6 +126,12 @@ class SpoiledStateMachine final : public storage::StateMachine {
   std::optional<storage::LeaseInfo> FindLease(api::LeaseId id) const override { return machine_->FindLease(id); }
   std::vector<std::string> LeaseKeys(api::LeaseId id) const override { return machine_->LeaseKeys(id); }
   std::vector<api::AlarmMember> Alarms() const override { return machine_->Alarms(); }
+  std::vector<api::Member> Members() const override { return machine_->Members(); }
+  std::set<uint64_t> RemovedMembers() const override { return machine_->RemovedMembers(); }
+  absl::StatusOr<storage::SnapshotFacts> Checkpoint(const std::string& folder) override {
+    return machine_->Checkpoint(folder);
+  }
+  void Replace(std::shared_ptr<storage::Engine> engine) override { machine_->Replace(std::move(engine)); }
   std::optional<storage::PurgePlan> PlanPurge(const storage::View& view, size_t events_max) const override {
     const auto* spoiled = dynamic_cast<const SpoiledView*>(&view);
     return machine_->PlanPurge(spoiled != nullptr ? spoiled->inner() : view, events_max);
@@ -161,7 +190,23 @@ const std::vector<std::string_view>& MutantNames() {
   return names;
 }
 
+const std::vector<std::string_view>& ClusterMutantNames() {
+  static const std::vector<std::string_view> names = [] {
+    std::vector<std::string_view> all;
+    for (const NodeMutantName& mutant : kNodeMutantsOfClusters) all.push_back(mutant.name);
+    for (const CoreMutantName& mutant : kCoreMutants) all.push_back(mutant.name);
+    return all;
+  }();
+  return names;
+}
+
 bool Plant(std::string_view name, Mutants* mutants) {
+  for (const NodeMutantName& mutant : kNodeMutantsOfClusters) {
+    if (mutant.name == name) return mutants->node.*mutant.mutant = true;
+  }
+  for (const CoreMutantName& mutant : kCoreMutants) {
+    if (mutant.name == name) return mutants->node.core.*mutant.mutant = true;
+  }
   for (const NodeMutantName& mutant : kNodeMutants) {
     if (mutant.name == name) return mutants->node.*mutant.mutant = true;
   }

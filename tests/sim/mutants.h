@@ -22,8 +22,9 @@ struct Mutants {
   StoreMutants store;
 };
 
-// All names.
+// Those that one node can have, and those that need a cluster.
 const std::vector<std::string_view>& MutantNames();
+const std::vector<std::string_view>& ClusterMutantNames();
 // False when there is no such bug.
 bool Plant(std::string_view name, Mutants* mutants);
 

@@ -41,6 +41,10 @@ class Truth {
   // Before the node applies `turn`. An entry seen before must be the same; new ones go to the replay.
   void OnApply(std::span<const raft::Entry> turn, MonotonicTime now);
   // After the node has applied: its digest and revision are those of the replay at that index.
+  // Another entry was applied in its place.
+  bool Contradicts(const raft::Entry& entry) const {
+    return entry.index.value <= entries_.size() && !(entries_[entry.index.value - 1] == entry);
+  }
   void OnApplied(raft::Index index, uint64_t digest, api::Revision revision);
 
   api::Revision revision() const { return {revision_}; }
@@ -104,6 +108,15 @@ class WatchedStateMachine final : public storage::StateMachine {
   std::optional<storage::LeaseInfo> FindLease(api::LeaseId id) const override { return real_->FindLease(id); }
   std::vector<std::string> LeaseKeys(api::LeaseId id) const override { return real_->LeaseKeys(id); }
   std::vector<api::AlarmMember> Alarms() const override { return real_->Alarms(); }
+  std::vector<api::Member> Members() const override { return real_->Members(); }
+  std::set<uint64_t> RemovedMembers() const override { return real_->RemovedMembers(); }
+  absl::StatusOr<storage::SnapshotFacts> Checkpoint(const std::string& folder) override {
+    return real_->Checkpoint(folder);
+  }
+  void Replace(std::shared_ptr<storage::Engine> engine) override {
+    real_->Replace(std::move(engine));
+    truth_.OnApplied(real_->applied(), real_->digest(), real_->view()->revision());
+  }
   std::optional<storage::PurgePlan> PlanPurge(const storage::View& view, size_t events_max) const override {
     return real_->PlanPurge(view, events_max);
   }

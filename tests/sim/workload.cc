@@ -48,9 +48,11 @@ void Workload::Disconnect() {
 
 // Answers come on the node's loops; the client thinks for a while, mostly not long.
 void Workload::Next(uint64_t epoch) {
-  const auto thought = random_() % 100 == 0 ? 300ms : std::chrono::milliseconds(random_() % 6);
+  const auto most =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(options_.thought_max).count());
+  const auto thought = random_() % 100 == 0 ? 300ms : std::chrono::milliseconds(random_() % most);
   loop_.PostAfter(thought, [this, epoch] {
-    if (epoch == epoch_ && begun_ < options_.operations) Begin();
+    if (epoch == epoch_ && wants_more()) Begin();
   });
 }
 
@@ -126,7 +128,7 @@ std::string Workload::RandomKey() { return absl::StrCat("k", random_() % kKeys);
 // Unique; sometimes long, so that segments fill and slices are cut.
 std::string Workload::NewValue() {
   const size_t padding = random_() % 50 == 0 ? 4000 + random_() % 8000 : random_() % 100;
-  return absl::StrCat("value ", ++last_value_, " ") + std::string(padding, 'x');
+  return absl::StrCat("value ", options_.keys, ++last_value_, " ") + std::string(padding, 'x');
 }
 
 std::optional<api::LeaseId> Workload::RandomLease() {
@@ -220,6 +222,7 @@ void Workload::RefusedTxn() {
                    if (Note(result.status())) return verdict_.Broken("a transaction that cannot read was done");
                    if (OutcomeUnknown(result.status())) return;
                    if (result.status() == api::ErrNoSpace()) return;  // the disk is full: said before anything is read
+                   if (result.status() == api::ErrTooManyRequests()) return;  // no leader took it
                    ++counters_.txns_refused;
                    if (result.status() != (compacted ? api::ErrCompacted() : api::ErrFutureRevision())) {
                      verdict_.Broken("a transaction that cannot read was refused as " + result.status().ToString());

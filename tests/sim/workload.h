@@ -34,7 +34,11 @@ struct WorkloadCounters {
 
 struct WorkloadOptions {
   uint64_t operations = 0;
+  MonotonicTime least{};  // more of them until then
   double clock_rate = 1;  // of the machine
+  std::string keys = "";  // in front of every value and in every lease id's place: workloads beside this one differ
+  Duration thought_max = std::chrono::milliseconds(6);  // before the next operation, mostly
+  int64_t* answered = nullptr;  // the highest revision answered to anybody; null: to this workload
 };
 
 class Workload {
@@ -47,7 +51,7 @@ class Workload {
   void Disconnect();
 
   // Every operation was begun, and answered or lost.
-  bool finished() const { return begun_ >= options_.operations && in_flight_ == 0; }
+  bool finished() const { return !wants_more() && in_flight_ == 0; }
   uint64_t begun() const { return begun_; }
 
   // Leases that ended without a revocation since the last call: not early?
@@ -56,6 +60,7 @@ class Workload {
   void CheckLeasesGone();
 
  private:
+  bool wants_more() const { return begun_ < options_.operations || scheduler_.now() < options_.least; }
   struct LeaseView {  // what the clients know of a lease
     int64_t ttl = 0;
     MonotonicTime alive_since;  // when the grant, or the last renewal that was acknowledged, began
@@ -107,7 +112,8 @@ class Workload {
   uint64_t begun_ = 0;
   uint64_t in_flight_ = 0;
   uint64_t last_value_ = 0;
-  int64_t answered_revision_ = 1;
+  int64_t own_answered_ = 1;
+  int64_t& answered_revision_ = options_.answered != nullptr ? *options_.answered : own_answered_;
   std::map<api::LeaseId, LeaseView> leases_;
 };
 

@@ -17,7 +17,7 @@ using regent::testing::MemoryDisk;
 using regent::testing::UnsyncedPiece;
 
 constexpr char kDataDir[] = "/var/regent";
-const NodeFacts kFacts{.identity = {.cluster_id = 0x1234, .node_id = 0xabcd}, .name = "infra 1"};
+const NodeFacts kFacts{.identity = {.cluster_id = 0x1234, .node_id = 0xabcd}, .name = "infra 1", .incarnation = 0x77};
 
 absl::StatusOr<std::unique_ptr<DataFolder>> OpenFolder(Files& files, std::string wal_dir = "") {
   return DataFolder::Open(files, {.data_dir = kDataDir, .wal_dir = std::move(wal_dir)});
@@ -64,8 +64,10 @@ TEST(DataFolder, ANewFolderIsClaimedCompletedAndFoundAgain) {
   ASSERT_TRUE(folder.ok()) << folder.status();
   EXPECT_TRUE((*folder)->complete());
   EXPECT_EQ(*(*folder)->facts(), kFacts);
-  EXPECT_EQ(disk.Content("/var/regent/member/identity").substr(0, 91),
-            "regent data folder\nformat 1\ncluster 0000000000001234\nnode 000000000000abcd\nname infra 1\ncom");
+  EXPECT_EQ(
+      disk.Content("/var/regent/member/identity").substr(0, 120),
+      "regent data folder\nformat 1\ncluster 0000000000001234\nnode 000000000000abcd\nincarnation 0000000000000077\n"
+      "name infra 1\ncom");
 }
 
 TEST(DataFolder, ASecondProcessIsRefused) {

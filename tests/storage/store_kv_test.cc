@@ -6,6 +6,7 @@
 #include "api/contract/limits.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "raft/configuration.h"
 #include "tests/storage/store_fixture.h"
 
 namespace regent::storage {
@@ -317,16 +318,17 @@ TEST(StoreQuota, CompactionOfOverwrittenValuesMakesRoomAgain) {
   EXPECT_TRUE(store.Apply(api::PutRequest{.key = "k", .value = value}).ok());
 }
 
-TEST(StoreEntries, NoOpsAndConfigurationsOnlyAdvanceTheAppliedIndex) {
+TEST(StoreEntries, NoOpsAndConfigurationsMakeNoRevision) {
   Store store;
+  const std::string who = raft::Encode(raft::ConfigurationEntry{.configuration = {.voters = {{7}}}});
   store.ApplyTurn({raft::Entry{.index = {1}, .term = {3}},
-                   raft::Entry{.index = {2}, .term = {3}, .type = raft::EntryType::kConfiguration, .data = "who"}});
+                   raft::Entry{.index = {2}, .term = {3}, .type = raft::EntryType::kConfiguration, .data = who}});
   EXPECT_EQ(store.machine().applied().value, 2u);
   EXPECT_EQ(store.machine().applied_term().value, 3u);
   EXPECT_EQ(store.view()->revision().value, 1);
   ASSERT_TRUE(store.machine().Flush().ok());
   store.Crash();
-  EXPECT_EQ(store.machine().configuration()->data.str(), "who");
+  EXPECT_EQ(store.machine().configuration()->data.str(), who);
   EXPECT_EQ(store.machine().configuration()->index.value, 2u);
 }
 

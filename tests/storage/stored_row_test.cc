@@ -10,6 +10,7 @@
 
 #include "api/contract/wire.h"
 #include "storage/configuration_row.h"
+#include "storage/members.h"
 
 namespace regent::storage {
 namespace {
@@ -32,6 +33,8 @@ std::vector<Row> RowOfEachKind() {
       {LeaseRow({-7}), "\x3c"},
       {LeaseKeyRow({-7}, "key"), ""},
       {AlarmRow(3, 1), ""},
+      {std::string(kMemberRows) + std::string("\0\0\0\0\0\0\0\7", 8),
+       EncodeMemberRow({.name = "n", .peer_urls = {"u"}})},
   };
 }
 

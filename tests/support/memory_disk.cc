@@ -140,10 +140,21 @@ absl::StatusOr<std::unique_ptr<storage::File>> MemoryDisk::Open(const std::strin
 
 absl::Status MemoryDisk::Rename(const std::string& from, const std::string& to) {
   CHECK_EQ(ParentOf(from), ParentOf(to)) << "only renames within a folder are modelled";
+  if (folders_.contains(from)) return RenameFolder(from, to);
   const std::shared_ptr<Node> node = Find(from);
   if (node == nullptr) return NoSuch(from);
   if (const absl::Status begun = Begin(DiskCall::kRename, to); !begun.ok()) return End(begun);
   Change(*FolderOf(from), {.call = calls_, .name = NameOf(to), .node = node, .name_gone = NameOf(from)});
+  return End(absl::OkStatus());
+}
+
+// Durable at once, as the making of a folder is.
+absl::Status MemoryDisk::RenameFolder(const std::string& from, const std::string& to) {
+  if (folders_.contains(to) || Find(to) != nullptr) return absl::AlreadyExistsError("there is a folder or file " + to);
+  if (const absl::Status begun = Begin(DiskCall::kRename, to); !begun.ok()) return End(begun);
+  auto folder = folders_.extract(from);
+  folder.key() = to;
+  folders_.insert(std::move(folder));
   return End(absl::OkStatus());
 }
 

@@ -159,6 +159,7 @@ class MemoryDisk : public storage::Files {
   Folder* FolderOf(const std::string& path);
   std::shared_ptr<Node> Find(const std::string& path) const;
   void Change(Folder& folder, NameChange change);
+  absl::Status RenameFolder(const std::string& from, const std::string& to);  // without folders in it
   uint64_t CapacityLeft() const;
   absl::Status WriteNode(Node& node, const std::string& path, uint64_t offset, std::string_view bytes);
   absl::Status ResizeNode(Node& node, const std::string& path, uint64_t size);

@@ -96,11 +96,11 @@ func TestKnobsWithoutEffectSaySoOnce(t *testing.T) {
 	if !isRegent() {
 		t.Skip("etcd's knobs have effects") // the control
 	}
-	flags := []string{"--snapshot-count=5", "--max-wals=3", "--max-snapshots=1", "--memory-mlock", "--backend-bbolt-freelist-type=array",
+	flags := []string{"--max-wals=3", "--max-snapshots=1", "--memory-mlock", "--backend-bbolt-freelist-type=array",
 		"--backend-batch-interval=1s", "--backend-batch-limit=5", "--raft-read-timeout=6s", "--raft-write-timeout=6s",
-		"--initial-election-tick-advance=false", "--strict-reconfig-check=false", "--v2-deprecation=gone", "--enable-pprof",
-		"--bootstrap-defrag-threshold-megabytes=1", "--max-learners=2", "--corrupt-check-time=1m", "--compact-hash-check-time=2m",
-		"--snapshot-catchup-entries=1", "--downgrade-check-time=1s"}
+		"--initial-election-tick-advance=false", "--v2-deprecation=gone", "--enable-pprof",
+		"--bootstrap-defrag-threshold-megabytes=1", "--corrupt-check-time=1m", "--compact-hash-check-time=2m",
+		"--downgrade-check-time=1s"}
 	s := server.Start(t, append(slices.Clone(flags), "--log-level=info")...)
 	text, err := os.ReadFile(s.Process().Log)
 	if err != nil {

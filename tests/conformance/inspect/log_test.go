@@ -112,11 +112,12 @@ func (w written) request(t *testing.T) object {
 	return object{w.name: parse(t, string(text))}
 }
 
-// clientEntries are the lines that carry a command, without their index and term, which must ascend.
+// clientEntries are the lines that carry a client's command, without their index and term, which must ascend. The member
+// tells its name and URLs once.
 func clientEntries(t *testing.T, text string) []object {
 	t.Helper()
 	var requests []object
-	term := int64(0)
+	term, published := int64(0), 0
 	for i, line := range lines(t, text) {
 		if line["index"] != number(i+1) || len(line) != 4 {
 			t.Errorf("line %d is %v", i+1, line)
@@ -127,9 +128,16 @@ func clientEntries(t *testing.T, text string) []object {
 		}
 		term = now
 		if request, _ := line["request"].(object); len(request) > 0 && line["type"] == "normal" {
-			requests = append(requests, request)
+			if request["member_publish"] != nil {
+				published++
+			} else {
+				requests = append(requests, request)
+			}
 		}
 		counters.Add("log lines compared", 1)
+	}
+	if published != 1 {
+		t.Errorf("the member has told its name %d times", published)
 	}
 	return requests
 }

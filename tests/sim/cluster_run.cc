@@ -1,0 +1,500 @@
+#include "tests/sim/cluster_run.h"
+
+#include <algorithm>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "glog/logging.h"
+#include "tests/sim/machine.h"
+#include "tests/sim/message_text.h"
+#include "tests/sim/raft_invariants.h"
+
+namespace regent::sim {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// The fastest clock of any machine: who counts a lease's time counts no faster.
+constexpr double kFastestClock = 1.05;
+// A leader that stops waits for another one to take over.
+constexpr Duration kHandOverPatience = 5s;
+constexpr uint64_t kStepsBetweenLooksAtLeases = 100;  // they remember when they ended
+constexpr Duration kLeastTime = 61s;
+constexpr uint64_t kOperationsOfJoiners = 60;
+constexpr size_t kSizes[] = {3, 3, 5, 3, 1, 3, 5, 7};
+
+enum class Fault : uint8_t {
+  kPowerLoss,
+  kAllPowerLoss,
+  kCleanStop,
+  kBrokenDisk,
+  kSlowDisk,
+  kPause,
+  kPartition,
+  kOneWay,
+  kStorm,
+  kFalseAlarm,
+  kMoveLeader,
+  kDiskLost,
+  kPausedAndCutOff,
+};
+
+constexpr Fault kFaults[] = {Fault::kPowerLoss,  Fault::kPowerLoss, Fault::kPowerLoss,       Fault::kAllPowerLoss,
+                             Fault::kCleanStop,  Fault::kSlowDisk,  Fault::kPause,           Fault::kPartition,
+                             Fault::kPartition,  Fault::kPartition, Fault::kOneWay,          Fault::kOneWay,
+                             Fault::kStorm,      Fault::kStorm,     Fault::kFalseAlarm,      Fault::kMoveLeader,
+                             Fault::kBrokenDisk, Fault::kDiskLost,  Fault::kPausedAndCutOff, Fault::kPausedAndCutOff};
+
+struct PlannedFault {
+  uint64_t at = 0;  // when so many operations have begun
+  Fault fault = Fault::kPowerLoss;
+};
+
+const char* NameOf(Fault fault) {
+  switch (fault) {
+    case Fault::kPowerLoss:
+      return "power loss";
+    case Fault::kAllPowerLoss:
+      return "power loss of all";
+    case Fault::kCleanStop:
+      return "clean stop";
+    case Fault::kBrokenDisk:
+      return "broken disk";
+    case Fault::kSlowDisk:
+      return "slow disk";
+    case Fault::kPause:
+      return "pause";
+    case Fault::kPartition:
+      return "partition";
+    case Fault::kOneWay:
+      return "one-way partition";
+    case Fault::kStorm:
+      return "storm";
+    case Fault::kFalseAlarm:
+      return "false alarm";
+    case Fault::kMoveLeader:
+      return "the leader is moved";
+    case Fault::kDiskLost:
+      return "disk lost";
+    case Fault::kPausedAndCutOff:
+      return "paused and cut off";
+  }
+  return "";
+}
+
+server::NodeOptions MakeNodeOptions(const ClusterRunOptions& run, uint64_t id) {
+  server::NodeOptions options;
+  options.cluster_id = 0x1001;
+  options.member_id = id;
+  options.name = absl::StrCat("m", id);
+  options.client_urls = {absl::StrCat("http://10.0.0.", id, ":2379")};
+  options.flush_check_interval = 300ms;
+  options.flush_interval = 700ms;
+  options.log_entries_kept = 20;
+  options.snapshot_piece_bytes = 8 << 10;
+  options.purge_events_max = 16;
+  options.raft.apply_bytes_max = 32 << 10;
+  options.raft.memory_tail_bytes_max = 16 << 10;
+  options.watch.progress_interval = 400ms;
+  options.watch.sink_bytes_max = 2000;
+  options.watch.message_bytes_max = 1500;
+  options.watch.recent_events_max = 30;
+  options.watch.slice_rows_min = 4;
+  options.watch.slice_rows_max = 64;
+  options.watch.slice_bytes_max = 4000;
+  options.mutants = run.mutants.node;
+  return options;
+}
+
+class ClusterSimulation {
+ public:
+  explicit ClusterSimulation(const ClusterRunOptions& options)
+      : options_(options),
+        random_(options.seed * 0x9e3779b97f4a7c15 + 2),
+        scheduler_(random_()),
+        truth_(verdict_),
+        invariants_(truth_, verdict_),
+        clients_(scheduler_.NewLoop("clients")),
+        network_(scheduler_, random_()) {
+    network_.Observe([this](const raft::Message& message) { OnSend(message); });
+    network_.OnRefused([this](uint64_t id) { RetireLater(id); });
+    scheduler_.SetStalls(60, 4ms);
+    network_.SetWeather({.loss_one_in = 0, .repeat_one_in = 0, .delay_min = 100us, .delay_max = 2ms});
+    const size_t size = kSizes[options.seed % std::size(kSizes)];
+    std::vector<api::Member> members;
+    for (uint64_t id = 1; id <= size; ++id) {
+      members.push_back(
+          {.id = id, .name = absl::StrCat("m", id), .peer_urls = {absl::StrCat("http://10.0.0.", id, ":2380")}});
+    }
+    for (uint64_t id = 1; id <= size; ++id) {
+      sites_.push_back(std::make_unique<Site>(*this, id, MachineOptions{.first_members = members}, FirstShare(size)));
+    }
+    membership_.emplace(*clients_, random_(), members,
+                        MembershipClient::Events{
+                            .any_node = [this] { return AnyNode(); },
+                            .on_new = [this](uint64_t id, const std::vector<api::Member>& list) { Join(id, list); },
+                            .on_gone = [this](uint64_t id) { Retire(id); }},
+                        result_.counters.membership);
+    for (int round = 0; round < 3; ++round) {
+      for (const Fault fault : kFaults) plan_.push_back({random_() % (options.operations * 9 / 10) + 20, fault});
+    }
+    std::stable_sort(plan_.begin(), plan_.end(),
+                     [](const PlannedFault& a, const PlannedFault& b) { return a.at < b.at; });
+  }
+
+  ClusterResult Run() {
+    for (auto& site : sites_) Start(*site);
+    ActOnStreams();
+    ActOnMembers();
+    while (!verdict_.broken() && !Finished()) {
+      scheduler_.Step(scheduler_.now() + 1s);
+      for (size_t i = 0; i < sites_.size(); ++i) Look(*sites_[i]);
+      if (!plan_.empty() && Begun() >= plan_.front().at) {
+        const Fault fault = plan_.front().fault;
+        plan_.pop_front();
+        ++result_.counters.faults;
+        Inject(fault);
+      }
+      if (scheduler_.now() - start_ > 10min) verdict_.Broken("the work does not come to its end");
+    }
+    if (!verdict_.broken()) Settle();
+    for (auto& site : sites_) Disconnect(*site);
+    return Conclude();
+  }
+
+ private:
+  struct Site {
+    Site(ClusterSimulation& simulation, uint64_t number, MachineOptions options, uint64_t operations)
+        : id(number),
+          machine(simulation.scheduler_, simulation.random_(), simulation.Complete(std::move(options), number),
+                  simulation.truth_, simulation.verdict_),
+          workload(simulation.scheduler_, *simulation.clients_, simulation.random_(),
+                   {.operations = operations,
+                    .least = simulation.start_ + kLeastTime,
+                    .clock_rate = kFastestClock,
+                    .keys = absl::StrCat("of m", number, " "),
+                    .thought_max = 110ms,
+                    .answered = &simulation.answered_},
+                   simulation.truth_, simulation.verdict_, simulation.result_.counters.work),
+          stream(*simulation.clients_, simulation.random_(), 2000, simulation.truth_, simulation.verdict_,
+                 simulation.result_.counters.watch) {}
+
+    const uint64_t id;
+    Machine machine;
+    Workload workload;
+    WatchClient stream;
+    bool gone = false;  // removed, or its disk is lost: it never comes back
+  };
+
+  uint64_t FirstShare(size_t size) const { return options_.operations / std::min<size_t>(size, 3); }
+  MachineOptions Complete(MachineOptions options, uint64_t id) {
+    std::vector<api::Member> joining = std::move(options.node.joining);
+    options.node = MakeNodeOptions(options_, id);
+    options.node.joining = std::move(joining);
+    options.node.on_removed = [this, id] { RetireLater(id); };
+    options.mutants = options_.mutants.store;
+    options.clock_rate = 0.95 + 0.05 * static_cast<double>(random_() % 3);
+    options.transport = &network_.TransportOf(id);
+    return options;
+  }
+
+  Site* Find(uint64_t id) {
+    const auto found = std::find_if(sites_.begin(), sites_.end(), [id](const auto& site) { return site->id == id; });
+    return found == sites_.end() ? nullptr : found->get();
+  }
+
+  void OnSend(const raft::Message& message) {
+    const Site* sender = Find(message.from.value);
+    invariants_.OnSend(message, sender == nullptr ? raft::Index{} : sender->machine.durable());
+    if (options_.trace_lines > 0) Note(Describe(message));
+  }
+  void Note(std::string_view what) {
+    if (options_.trace_lines == 0) return;
+    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(scheduler_.now() - start_).count();
+    result_.trace.push_back(absl::StrFormat("%11.6f  %s", static_cast<double>(micros) / 1e6, std::string(what)));
+    if (result_.trace.size() > options_.trace_lines) result_.trace.pop_front();
+  }
+
+  // ---- members ---------------------------------------------------------------------------------------------------
+
+  server::Node* AnyNode() {
+    std::vector<server::Node*> running;
+    for (const auto& site : sites_) {
+      if (site->machine.node() != nullptr && !site->gone) running.push_back(site->machine.node());
+    }
+    return running.empty() ? nullptr : running[random_() % running.size()];
+  }
+
+  void Join(uint64_t id, const std::vector<api::Member>& list) {
+    Note(absl::StrCat("== m", id, " joins"));
+    server::NodeOptions told;
+    told.joining = list;
+    sites_.push_back(std::make_unique<Site>(*this, id, MachineOptions{.node = std::move(told)}, kOperationsOfJoiners));
+    StartLater(*sites_.back(), RandomDuration(1ms, 2s));
+  }
+
+  // Not in the middle of what the node does.
+  void RetireLater(uint64_t id) {
+    clients_->Post([this, id] { Retire(id); });
+  }
+  void Retire(uint64_t id) {
+    Site* site = Find(id);
+    if (site == nullptr || std::exchange(site->gone, true)) return;
+    Note(absl::StrCat("== m", id, " is gone"));
+    LosePower(*site);
+  }
+
+  // Connections are made again all the time, and whoever is known as removed where he introduces himself hears so.
+  void RetireRefused() {
+    for (const auto& site : sites_) {
+      if (site->gone || site->machine.node() == nullptr) continue;
+      const bool refused = std::any_of(sites_.begin(), sites_.end(), [&](const auto& other) {
+        return !other->gone && other->machine.node() != nullptr && network_.Reaches(site->id, other->id) &&
+               other->machine.node()->WasRemoved(site->id);
+      });
+      if (refused) Retire(site->id);
+    }
+  }
+
+  void ActOnMembers() {
+    clients_->PostAfter(RandomDuration(200ms, 3s), [this] {
+      if (settling_) return;
+      RetireRefused();
+      membership_->Act();
+      ActOnMembers();
+    });
+  }
+
+  bool Finished() const {
+    return std::all_of(sites_.begin(), sites_.end(),
+                       [](const auto& site) { return site->gone || site->workload.finished(); });
+  }
+  uint64_t Begun() const {
+    uint64_t begun = 0;
+    for (const auto& site : sites_) begun += site->workload.begun();
+    return begun;
+  }
+  // One that is still a member, or was the last time that anybody looked.
+  Site& Any() {
+    std::vector<Site*> there;
+    for (const auto& site : sites_) {
+      if (!site->gone) there.push_back(site.get());
+    }
+    CHECK(!there.empty());
+    return *there[random_() % there.size()];
+  }
+  Duration RandomDuration(Duration least, Duration most) {
+    return least + Duration(static_cast<int64_t>(random_() % static_cast<uint64_t>((most - least).count())));
+  }
+
+  void Start(Site& site) {
+    site.machine.Start([] {});
+    if (site.machine.node() == nullptr) return;
+    network_.Connect(site.id, *site.machine.node());
+    site.workload.Connect(*site.machine.node());
+    site.stream.Connect(*site.machine.node());
+  }
+  void Disconnect(Site& site) {
+    site.workload.Disconnect();
+    site.stream.Disconnect();
+  }
+  void LosePower(Site& site) {
+    Disconnect(site);
+    network_.Disconnect(site.id);
+    site.machine.LosePower();
+  }
+
+  void Look(Site& site) {
+    if (scheduler_.steps() % kStepsBetweenLooksAtLeases == 0) site.workload.CheckLeases();
+    if (site.gone || !site.machine.gave_up() || verdict_.broken()) return;
+    ++result_.counters.broken_disks;
+    scheduler_.RunFor(RandomDuration(1ms, 2s));
+    LosePower(site);
+    Start(site);
+  }
+
+  void Inject(Fault fault) {
+    ClusterCounters& counters = result_.counters;
+    Site& site = Any();
+    Note(absl::StrCat("== ", NameOf(fault), ", m", site.id));
+    switch (fault) {
+      case Fault::kPowerLoss:
+        ++counters.power_losses;
+        LosePower(site);
+        return StartLater(site, RandomDuration(1ms, 4s));
+      case Fault::kAllPowerLoss:
+        ++counters.all_power_losses;
+        for (auto& one : sites_) {
+          if (one->gone) continue;
+          LosePower(*one);
+          StartLater(*one, RandomDuration(1ms, 1s));
+        }
+        return;
+      case Fault::kCleanStop:
+        return StopCleanly(site);
+      case Fault::kBrokenDisk:
+        if (site.machine.node() != nullptr) site.machine.BreakDisk();
+        return;
+      case Fault::kSlowDisk:
+        if (site.machine.node() == nullptr) return;
+        ++counters.slow_disks;
+        return site.machine.StallDisk(RandomDuration(100ms, 4s));
+      case Fault::kPause:
+        if (site.machine.node() == nullptr) return;
+        ++counters.pauses;
+        return site.machine.Pause(RandomDuration(100ms, 10s));
+      case Fault::kPartition:
+        ++counters.partitions;
+        network_.Isolate(site.id);
+        return HealLater();
+      case Fault::kOneWay:
+        ++counters.one_way_cuts;
+        for (const auto& other : sites_) {
+          if (other->id != site.id) network_.Cut(site.id, other->id);
+        }
+        return HealLater();
+      case Fault::kStorm:
+        ++counters.storms;
+        network_.SetWeather({.loss_one_in = 20, .repeat_one_in = 20, .delay_min = 100us, .delay_max = 80ms});
+        return HealLater();
+      case Fault::kFalseAlarm:
+        ++counters.false_alarms;
+        return network_.FalseAlarm(site.id);
+      case Fault::kMoveLeader:
+        return MoveLeader();
+      case Fault::kDiskLost:
+        if (membership_->Lose(site.id)) Retire(site.id);
+        return;
+      case Fault::kPausedAndCutOff:
+        if (site.machine.node() == nullptr) return;
+        ++counters.paused_and_cut_off;
+        network_.Isolate(site.id);
+        site.machine.Pause(RandomDuration(2s, 5s));
+        return HealLater();
+    }
+  }
+
+  void StartLater(Site& site, Duration wait) {
+    clients_->PostAfter(wait, [this, &site] {
+      if (site.machine.node() == nullptr && !site.gone && !verdict_.broken()) Start(site);
+    });
+  }
+  void HealLater() {
+    clients_->PostAfter(RandomDuration(200ms, 8s), [this] { Heal(); });
+  }
+  void Heal() {
+    network_.Heal();
+    network_.SetWeather({.loss_one_in = 0, .repeat_one_in = 0, .delay_min = 100us, .delay_max = 2ms});
+  }
+
+  // A full or slow disk may keep it, so the clean end is tried only on one that has a chance.
+  void StopCleanly(Site& site) {
+    if (site.machine.node() == nullptr || site.machine.gave_up()) return;
+    ++result_.counters.clean_stops;
+    site.machine.StopCleanly(kHandOverPatience);
+    Disconnect(site);
+    network_.Disconnect(site.id);
+    site.machine.Release();
+    StartLater(site, RandomDuration(1ms, 2s));
+  }
+
+  void MoveLeader() {
+    for (auto& site : sites_) {
+      if (site->machine.node() == nullptr || site->gone) continue;
+      ++result_.counters.leader_moves;
+      site->machine.node()->MoveLeader(Any().id, [](const absl::StatusOr<std::monostate>&) {});
+    }
+  }
+
+  void ActOnStreams() {
+    clients_->PostAfter(std::chrono::milliseconds(random_() % 60), [this] {
+      if (settling_) return;
+      Any().stream.Act();
+      ActOnStreams();
+    });
+  }
+
+  // The faults are over: everybody comes back, agrees, and serves.
+  void Settle() {
+    settling_ = true;
+    Heal();
+    for (auto& site : sites_) site->machine.MendDisk();
+    scheduler_.RunFor(5s);
+    for (auto& site : sites_) {
+      if (site->machine.node() == nullptr && !site->gone) Start(*site);
+      Look(*site);
+    }
+    scheduler_.RunFor(20s);
+    RetireRefused();
+    std::vector<Site*> there;
+    for (auto& site : sites_) {
+      if (!site->gone) there.push_back(site.get());
+    }
+    for (Site* site : there) CheckSettled(*site);
+    for (Site* site : there) site->stream.AskForProgress();
+    scheduler_.RunFor(1s);
+    for (Site* site : there) site->stream.CheckProgress();
+  }
+
+  void CheckSettled(Site& site) {
+    if (verdict_.broken()) return;
+    const storage::StateMachine& store = site.machine.state_machine();
+    if (!site.machine.node()->ready())
+      return verdict_.Broken(absl::StrCat("m", site.id, " is not ready after healing"));
+    if (store.applied() != truth_.replay().applied()) {
+      return verdict_.Broken(absl::StrCat("m", site.id, " has applied ", store.applied().value, " of ",
+                                          truth_.replay().applied().value, " long after healing"));
+    }
+    if (store.digest() != truth_.replay().digest()) verdict_.Broken(absl::StrCat("m", site.id, " has another state"));
+    if (!site.machine.node()->HasLeader())
+      verdict_.Broken(absl::StrCat("m", site.id, " knows no leader after healing"));
+    site.workload.CheckLeases();
+    site.workload.CheckLeasesGone();
+    site.stream.CheckComplete();
+  }
+
+  ClusterResult Conclude() {
+    result_.broken = verdict_.what();
+    scheduler_.Trace(static_cast<uint64_t>(truth_.revision().value));
+    scheduler_.Trace(truth_.replay().digest());
+    result_.trace_hash = scheduler_.trace_hash();
+    result_.counters.network = network_.counters();
+    result_.counters.messages_checked = invariants_.checked();
+    result_.counters.entries = truth_.replay().applied().value;
+    result_.counters.terms = truth_.replay().applied_term().value;
+    for (const auto& site : sites_) {
+      result_.counters.snapshots += static_cast<uint64_t>(site->machine.snapshots_installed());
+    }
+    result_.counters.virtual_seconds =
+        static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(scheduler_.now() - start_).count());
+    return result_;
+  }
+
+  const ClusterRunOptions options_;
+  std::mt19937_64 random_;
+  ClusterResult result_;
+  Scheduler scheduler_;
+  const MonotonicTime start_ = scheduler_.now();
+  Verdict verdict_;
+  Truth truth_;
+  RaftInvariants invariants_;
+  int64_t answered_ = 1;  // the highest revision that anybody was told
+  std::unique_ptr<SimulatedLoop> clients_;
+  Network network_;
+  std::vector<std::unique_ptr<Site>> sites_;
+  std::optional<MembershipClient> membership_;
+  std::deque<PlannedFault> plan_;
+  bool settling_ = false;
+};
+
+}  // namespace
+
+ClusterResult RunCluster(const ClusterRunOptions& options) { return ClusterSimulation(options).Run(); }
+
+}  // namespace regent::sim
