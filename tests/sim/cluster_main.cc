@@ -13,66 +13,51 @@
 #include "glog/logging.h"
 #include "tests/sim/canaries.h"
 #include "tests/sim/cluster_run.h"
+#include "tests/sim/counters.h"
 #include "tests/sim/seeds.h"
 
 namespace regent::sim {
 namespace {
 
-constexpr uint64_t kCanarySeeds = 60;
+constexpr uint64_t kCanarySeeds = 300;
 
 CounterFields Fields(ClusterCounters& c) {
-  return {{"operations", &c.work.operations},
-          {"acknowledged", &c.work.acknowledged},
-          {"failed", &c.work.failed},
-          {"unknown", &c.work.unknown},
-          {"puts", &c.work.puts},
-          {"deletes", &c.work.deletes},
-          {"txns", &c.work.txns},
-          {"ranges", &c.work.ranges},
-          {"serializable", &c.work.serializable},
-          {"compactions", &c.work.compactions},
-          {"grants", &c.work.grants},
-          {"renewals", &c.work.renewals},
-          {"expiries", &c.work.expiries},
-          {"watches", &c.watch.created},
-          {"resumes", &c.watch.resumed},
-          {"events", &c.watch.events},
-          {"progress-answered", &c.watch.progress_answered},
-          {"messages", &c.network.sent},
-          {"lost", &c.network.lost},
-          {"repeated", &c.network.repeated},
-          {"cut-off", &c.network.cut_off},
-          {"faults", &c.faults},
-          {"power-losses", &c.power_losses},
-          {"all-power-losses", &c.all_power_losses},
-          {"clean-stops", &c.clean_stops},
-          {"broken-disks", &c.broken_disks},
-          {"slow-disks", &c.slow_disks},
-          {"pauses", &c.pauses},
-          {"partitions", &c.partitions},
-          {"one-way-cuts", &c.one_way_cuts},
-          {"paused-and-cut-off", &c.paused_and_cut_off},
-          {"storms", &c.storms},
-          {"messages-checked", &c.messages_checked},
-          {"refused", &c.network.refused},
-          {"members-added", &c.membership.adds},
-          {"promotions", &c.membership.promotions},
-          {"promotions-refused", &c.membership.promotions_refused},
-          {"members-removed", &c.membership.removals},
-          {"changes-failed", &c.membership.changes_failed},
-          {"disks-lost", &c.membership.disks_lost},
-          {"false-alarms", &c.false_alarms},
-          {"leader-moves", &c.leader_moves},
-          {"terms", &c.terms},
-          {"snapshots", &c.snapshots},
-          {"entries", &c.entries},
-          {"virtual-seconds", &c.virtual_seconds}};
+  return ClientFields(c.work, c.watch,
+                      {{"messages", &c.network.sent},
+                       {"lost", &c.network.lost},
+                       {"repeated", &c.network.repeated},
+                       {"cut-off", &c.network.cut_off},
+                       {"faults", &c.faults},
+                       {"power-losses", &c.power_losses},
+                       {"all-power-losses", &c.all_power_losses},
+                       {"clean-stops", &c.clean_stops},
+                       {"broken-disks", &c.broken_disks},
+                       {"slow-disks", &c.slow_disks},
+                       {"pauses", &c.pauses},
+                       {"partitions", &c.partitions},
+                       {"one-way-cuts", &c.one_way_cuts},
+                       {"paused-and-cut-off", &c.paused_and_cut_off},
+                       {"storms", &c.storms},
+                       {"messages-checked", &c.messages_checked},
+                       {"refused", &c.network.refused},
+                       {"members-added", &c.membership.adds},
+                       {"promotions", &c.membership.promotions},
+                       {"promotions-refused", &c.membership.promotions_refused},
+                       {"members-removed", &c.membership.removals},
+                       {"changes-failed", &c.membership.changes_failed},
+                       {"disks-lost", &c.membership.disks_lost},
+                       {"false-alarms", &c.false_alarms},
+                       {"leader-moves", &c.leader_moves},
+                       {"terms", &c.terms},
+                       {"snapshots", &c.snapshots},
+                       {"entries", &c.entries},
+                       {"virtual-seconds", &c.virtual_seconds}});
 }
 
 int Main(int argc, char** argv) {
   FLAGS_logtostderr = true;
   FLAGS_minloglevel = google::FATAL;  // that disks break and members are gone is no news here
-  uint64_t seeds = 100, operations = 3000, seed = 1, jobs = 1;
+  uint64_t seeds = 100, operations = 1500, seed = 1, jobs = 1;
   size_t trace_lines = 0;
   bool canaries = false;
   Mutants mutants;

@@ -12,6 +12,24 @@ constexpr char kLogFolder[] = "/wal";
 
 }  // namespace
 
+server::NodeOptions SmallNodeOptions(const Mutants& mutants) {
+  server::NodeOptions options;
+  options.cluster_id = 0x1001;
+  options.flush_check_interval = std::chrono::milliseconds(300);
+  options.flush_interval = std::chrono::milliseconds(700);
+  options.purge_events_max = 16;
+  options.raft.apply_bytes_max = 32 << 10;
+  options.watch.progress_interval = std::chrono::milliseconds(400);
+  options.watch.sink_bytes_max = 2000;
+  options.watch.message_bytes_max = 1500;
+  options.watch.recent_events_max = 30;
+  options.watch.slice_rows_min = 4;
+  options.watch.slice_rows_max = 64;
+  options.watch.slice_bytes_max = 4000;
+  options.mutants = mutants.node;
+  return options;
+}
+
 Machine::Machine(Scheduler& scheduler, uint64_t seed, MachineOptions options, Truth& truth, Verdict& verdict)
     : scheduler_(scheduler),
       random_(seed),

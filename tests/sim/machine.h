@@ -24,6 +24,9 @@ struct MachineOptions {
   std::vector<api::Member> first_members{};  // of a cluster; empty: the node knows itself alone
 };
 
+// Limits so small that everything happens often: flushes, purges in pieces, watchers that fall behind.
+server::NodeOptions SmallNodeOptions(const Mutants& mutants);
+
 class Machine {
  public:
   Machine(Scheduler& scheduler, uint64_t seed, MachineOptions options, Truth& truth, Verdict& verdict);

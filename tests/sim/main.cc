@@ -16,6 +16,7 @@
 
 #include "glog/logging.h"
 #include "tests/sim/canaries.h"
+#include "tests/sim/counters.h"
 #include "tests/sim/run.h"
 #include "tests/sim/seeds.h"
 
@@ -25,49 +26,18 @@ namespace {
 constexpr uint64_t kCanarySeeds = 50;
 
 CounterFields Fields(RunCounters& c) {
-  return {{"operations", &c.work.operations},
-          {"acknowledged", &c.work.acknowledged},
-          {"failed", &c.work.failed},
-          {"unknown", &c.work.unknown},
-          {"puts", &c.work.puts},
-          {"deletes", &c.work.deletes},
-          {"txns", &c.work.txns},
-          {"ranges", &c.work.ranges},
-          {"serializable", &c.work.serializable},
-          {"old-ranges", &c.work.old_ranges},
-          {"read-txns", &c.work.read_txns},
-          {"compactions", &c.work.compactions},
-          {"physical", &c.work.physical},
-          {"grants", &c.work.grants},
-          {"revokes", &c.work.revokes},
-          {"renewals", &c.work.renewals},
-          {"renewals-of-gone", &c.work.renewals_of_gone},
-          {"expiries", &c.work.expiries},
-          {"txns-refused", &c.work.txns_refused},
-          {"tombstones-compacted", &c.work.tombstones_compacted},
-          {"watches", &c.watch.created},
-          {"cancels", &c.watch.cancelled},
-          {"compacted-watches", &c.watch.compacted},
-          {"resumes", &c.watch.resumed},
-          {"events", &c.watch.events},
-          {"previous-values", &c.watch.previous},
-          {"catch-ups", &c.watch.catch_ups},
-          {"progress-asked", &c.watch.progress_asked},
-          {"progress-answered", &c.watch.progress_answered},
-          {"progress-periodic", &c.watch.progress_periodic},
-          {"full-sinks", &c.watch.full},
-          {"from-compacted", &c.watch.from_compacted},
-          {"power-losses", &c.power_losses},
-          {"clean-stops", &c.clean_stops},
-          {"broken-disks", &c.broken_disks},
-          {"full-disks", &c.full_disks},
-          {"writes-refused", &c.writes_refused},
-          {"slow-disks", &c.slow_disks},
-          {"pauses", &c.pauses},
-          {"fast-clocks", &c.fast_clocks},
-          {"slow-clocks", &c.slow_clocks},
-          {"entries", &c.entries},
-          {"virtual-seconds", &c.virtual_seconds}};
+  return ClientFields(c.work, c.watch,
+                      {{"power-losses", &c.power_losses},
+                       {"clean-stops", &c.clean_stops},
+                       {"broken-disks", &c.broken_disks},
+                       {"full-disks", &c.full_disks},
+                       {"writes-refused", &c.writes_refused},
+                       {"slow-disks", &c.slow_disks},
+                       {"pauses", &c.pauses},
+                       {"fast-clocks", &c.fast_clocks},
+                       {"slow-clocks", &c.slow_clocks},
+                       {"entries", &c.entries},
+                       {"virtual-seconds", &c.virtual_seconds}});
 }
 
 int RunSeeds(uint64_t first, uint64_t seeds, uint64_t operations, const Mutants& mutants) {

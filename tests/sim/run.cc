@@ -35,24 +35,11 @@ double ClockRate(uint64_t seed) {
 }
 
 server::NodeOptions MakeNodeOptions(const RunOptions& run) {
-  server::NodeOptions options;
-  options.cluster_id = 0x1001;
+  server::NodeOptions options = SmallNodeOptions(run.mutants);
   options.member_id = 0x2002;
-  options.flush_check_interval = 300ms;
-  options.flush_interval = 700ms;
-  options.purge_events_max = 16;
-  options.raft.apply_bytes_max = 32 << 10;
   options.raft.memory_tail_bytes_max = 64 << 10;
-  options.watch.progress_interval = 400ms;
-  options.watch.sink_bytes_max = 2000;
-  options.watch.message_bytes_max = 1500;
-  options.watch.recent_events_max = 30;
-  options.watch.slice_rows_min = 4;
-  options.watch.slice_rows_max = 64;
-  options.watch.slice_bytes_max = 4000;
   // Every second node compacts by itself as well.
   if (run.seed % 2 == 0) options.compaction.period = 3s;
-  options.mutants = run.mutants.node;
   return options;
 }
 

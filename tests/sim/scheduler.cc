@@ -71,7 +71,8 @@ MonotonicTime Scheduler::ReadyAt(const SimulatedLoop& loop) {
 }
 
 bool Scheduler::Step(MonotonicTime until) {
-  std::vector<SimulatedLoop*> ready;
+  std::vector<SimulatedLoop*>& ready = able_;
+  ready.clear();
   MonotonicTime next = MonotonicTime::max();
   for (SimulatedLoop* loop : loops_) {
     const MonotonicTime at = ReadyAt(*loop);

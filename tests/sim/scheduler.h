@@ -95,6 +95,7 @@ class Scheduler {
   std::mt19937_64 random_;
   MonotonicTime now_ = MonotonicTime() + std::chrono::hours(1000);
   std::vector<SimulatedLoop*> loops_;
+  std::vector<SimulatedLoop*> able_;  // scratch of Step
   uint64_t stall_tasks_ = 0;
   Duration stall_longest_{0};
   uint64_t steps_ = 0;

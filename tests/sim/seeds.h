@@ -15,11 +15,9 @@
 #include <vector>
 
 #include "glog/logging.h"
+#include "tests/sim/counters.h"
 
 namespace regent::sim {
-
-// Every counter by name, so that none is forgotten when they are added up and printed.
-using CounterFields = std::vector<std::pair<const char*, uint64_t*>>;
 
 template <typename Result>
 struct SeedRuns {

@@ -39,6 +39,7 @@ void Truth::OnApply(std::span<const raft::Entry> turn, MonotonicTime now) {
         leases_[change.id] = {.ttl = change.ttl, .revoked = std::nullopt};
       } else {
         leases_[change.id].revoked = now;
+        ended_leases_.push_back(change.id);
       }
     }
     digests_.push_back(replay_->digest());

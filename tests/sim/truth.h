@@ -53,6 +53,7 @@ class Truth {
   // The position of the first event at or above `revision`.
   size_t Position(api::Revision revision) const;
   const std::map<api::LeaseId, LeaseTruth>& leases() const { return leases_; }
+  const std::vector<api::LeaseId>& ended_leases() const { return ended_leases_; }  // in the order of their ends
   const storage::StateMachine& replay() const { return *replay_; }
 
   // The encoded keys and values of [key, range_end) at `revision`, and how many.
@@ -85,6 +86,7 @@ class Truth {
   std::vector<storage::Event> events_;
   std::map<std::string, std::vector<Version>> versions_;
   std::map<api::LeaseId, LeaseTruth> leases_;
+  std::vector<api::LeaseId> ended_leases_;
   std::map<std::string, api::Revision> values_;  // of puts, which are unique
   std::set<std::string> failed_values_;
 };

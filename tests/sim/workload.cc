@@ -132,8 +132,8 @@ std::string Workload::NewValue() {
 }
 
 std::optional<api::LeaseId> Workload::RandomLease() {
-  if (leases_.empty()) return std::nullopt;
-  return std::next(leases_.begin(), static_cast<long>(random_() % leases_.size()))->first;
+  if (lease_ids_.empty()) return std::nullopt;
+  return lease_ids_[random_() % lease_ids_.size()];
 }
 
 // ---- writes --------------------------------------------------------------------------------------------------------
@@ -307,6 +307,8 @@ void Workload::Grant() {
                    const auto& granted = std::get<api::LeaseGrantResult>(*result);
                    if (granted.ttl < ttl || leases_.contains(granted.id)) verdict_.Broken("a wrong grant");
                    leases_[granted.id] = {.ttl = granted.ttl, .alive_since = call.begun};
+                   lease_ids_.push_back(granted.id);
+                   CheckEnded(granted.id);
                  });
 }
 
@@ -346,17 +348,21 @@ void Workload::Renew() {
 }
 
 void Workload::CheckLeases() {
-  for (auto& [id, lease] : leases_) {
-    const LeaseTruth& truth = truth_.leases().at(id);
-    if (lease.checked || !truth.revoked.has_value()) continue;
-    lease.checked = true;
-    if (lease.revoke_asked) continue;
-    ++counters_.expiries;
-    const std::chrono::duration<double> lived = (*truth.revoked - lease.alive_since) * options_.clock_rate;
-    if (lived < std::chrono::seconds(lease.ttl) - 1us) {
-      verdict_.Broken(
-          absl::StrCat("a lease of ", lease.ttl, " s ended ", lived.count(), " s after its last renewal began"));
-    }
+  for (; ended_checked_ < truth_.ended_leases().size(); ++ended_checked_) {
+    CheckEnded(truth_.ended_leases()[ended_checked_]);
+  }
+}
+
+void Workload::CheckEnded(api::LeaseId id) {
+  const auto found = leases_.find(id);
+  const LeaseTruth& truth = truth_.leases().at(id);
+  if (found == leases_.end() || found->second.revoke_asked || !truth.revoked.has_value()) return;
+  const LeaseView& lease = found->second;
+  ++counters_.expiries;
+  const std::chrono::duration<double> lived = (*truth.revoked - lease.alive_since) * options_.clock_rate;
+  if (lived < std::chrono::seconds(lease.ttl) - 1us) {
+    verdict_.Broken(
+        absl::StrCat("a lease of ", lease.ttl, " s ended ", lived.count(), " s after its last renewal began"));
   }
 }
 

@@ -18,6 +18,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "server/node/node.h"
 #include "tests/sim/scheduler.h"
@@ -53,6 +54,9 @@ class Workload {
   // Every operation was begun, and answered or lost.
   bool finished() const { return !wants_more() && in_flight_ == 0; }
   uint64_t begun() const { return begun_; }
+  uint64_t left() const { return begun_ < options_.operations ? options_.operations - begun_ : 0; }
+  // Nothing more is begun.
+  void Rest() { resting_ = true; }
 
   // Leases that ended without a revocation since the last call: not early?
   void CheckLeases();
@@ -60,12 +64,11 @@ class Workload {
   void CheckLeasesGone();
 
  private:
-  bool wants_more() const { return begun_ < options_.operations || scheduler_.now() < options_.least; }
+  bool wants_more() const { return !resting_ && (begun_ < options_.operations || scheduler_.now() < options_.least); }
   struct LeaseView {  // what the clients know of a lease
     int64_t ttl = 0;
     MonotonicTime alive_since;  // when the grant, or the last renewal that was acknowledged, began
     bool revoke_asked = false;
-    bool checked = false;
   };
   // What every call remembers.
   struct Call {
@@ -98,6 +101,7 @@ class Workload {
   std::string RandomKey();
   std::string NewValue();
   std::optional<api::LeaseId> RandomLease();
+  void CheckEnded(api::LeaseId id);
 
   Scheduler& scheduler_;
   Loop& loop_;
@@ -111,10 +115,13 @@ class Workload {
   uint64_t epoch_ = 0;
   uint64_t begun_ = 0;
   uint64_t in_flight_ = 0;
+  bool resting_ = false;
   uint64_t last_value_ = 0;
   int64_t own_answered_ = 1;
   int64_t& answered_revision_ = options_.answered != nullptr ? *options_.answered : own_answered_;
   std::map<api::LeaseId, LeaseView> leases_;
+  std::vector<api::LeaseId> lease_ids_;  // of leases_, to draw from
+  size_t ended_checked_ = 0;             // so many of the truth's ended leases were looked at
 };
 
 }  // namespace regent::sim
