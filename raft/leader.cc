@@ -76,7 +76,8 @@ bool Leader::Append(Node& node, std::span<Bytes> batch) {
   uint64_t bytes = 0;
   for (const Bytes& data : batch) bytes += data.size();
   RAFT_CHECK(!transfer_, transfer_ ? transfer_->to.value : 0);
-  if (uncommitted_bytes_ > 0 && uncommitted_bytes_ + bytes > node.options.uncommitted_bytes_max) return false;
+  const bool full = uncommitted_bytes_ > 0 && uncommitted_bytes_ + bytes > node.options.uncommitted_bytes_max;
+  if (full && !node.mutants.uncommitted_unbounded) return false;
   uncommitted_bytes_ += bytes;
   for (Bytes& data : batch) {
     node.Append({.index = Index{node.log.last_index().value + 1}, .term = node.term(), .data = std::move(data)});

@@ -49,6 +49,8 @@ struct CoreMutants {
   bool keep_truncated_configuration = false;   // a configuration outlives its entry
   bool snapshot_keeps_configuration = false;   // an installed snapshot leaves the old configuration in force
   bool snapshot_keeps_log = false;             // entries behind an installed snapshot stay
+  bool silent_to_lower_terms = false;          // who is behind in terms hears nothing of it
+  bool uncommitted_unbounded = false;          // a leader takes proposals whatever is not committed yet
 };
 
 // What a node knows when it starts. Everything here is durable.

@@ -92,6 +92,7 @@ bool Core::State::IgnoresCandidates() const {
 // A stale sender learns the term from any answer. Without it two cohorts could block each other forever: one with the
 // higher term, which the other's leader cannot replace because it never hears of that term.
 void Core::State::OnLowerTerm(const Message& message) {
+  if (node.mutants.silent_to_lower_terms) return;
   if (const auto* append = std::get_if<AppendRequest>(&message.body)) {
     node.SendWhenDurable(message.from, AppendRejected{.rejected = append->prev_index});
   } else if (std::holds_alternative<Heartbeat>(message.body)) {
@@ -104,6 +105,7 @@ void Core::State::OnLowerTerm(const Message& message) {
 // Never changes this node; the sender's term may be anything.
 void Core::State::OnPreVoteRequest(const Message& message, const PreVoteRequest& request) {
   const bool stale = request.campaign_term <= node.term();
+  if (stale && node.mutants.silent_to_lower_terms) return;
   if (!stale && IgnoresCandidates()) return;
   const bool granted = !stale && node.LogIsUpToDate(request.last_index, request.last_term);
   node.SendWhenDurable(message.from, PreVoteReply{.campaign_term = request.campaign_term, .granted = granted});

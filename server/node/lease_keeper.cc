@@ -47,13 +47,13 @@ void LeaseKeeper::Lead(raft::Term term) {
 }
 
 void LeaseKeeper::Follow() {
-  leading_.reset();
+  if (!options_.mutants.expire_when_deposed) leading_.reset();
   ForgetCommand();
   FailWaiters(api::ErrLeaderChanged());
 }
 
 void LeaseKeeper::Replace(const std::vector<storage::LeaseInfo>& leases) {
-  CHECK(!leading_.has_value()) << "the leader's store was replaced";
+  CHECK(!leading_.has_value() || options_.mutants.expire_when_deposed) << "the leader's store was replaced";
   leases_.clear();
   deadlines_.clear();
   Start(leases);

@@ -23,6 +23,13 @@ struct NodeMutants {
   bool forward_twice = false;                // a write for the leader elsewhere is sent a second time
   bool keep_deadlines_when_leading = false;  // who begins to lead counts leases from when it heard of them
   bool snapshot_skips_events = false;        // watchers do not get what an installed snapshot jumped over
+  bool snapshot_forgets_starts = false;      // a watcher that starts in the future begins behind an installed snapshot
+  bool receive_while_installing = false;     // a newer snapshot takes the place of one that is being installed
+  bool member_list_local = false;            // a linearizable list of members is this member's own
+  bool promote_unready = false;              // nobody looks how far a learner has come
+  bool lead_with_stalled_disk = false;       // a leader goes on with its heartbeats while its disk does not answer
+  bool expire_when_deposed = false;          // who led once ends leases on, and its commands name no term
+  bool wait_for_ever = false;                // no deadline, and no word when the leadership is lost
   raft::CoreMutants core;
 };
 

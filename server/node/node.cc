@@ -49,7 +49,8 @@ Node::Node(NodeSeams seams, NodeOptions options, NodeStart start)
       gate_(seams_, applier_, [this](raft::ReadId id) { return driver_.ReadIndex(id); }),
       keeper_(seams_, options_,
               [this](raft::Term term, std::vector<api::LeaseId> ids, LeaseKeeper::Done done) {
-                ProposeOwn(api::LeaseExpiryRequest{.ids = std::move(ids)}, term.value, std::move(done));
+                const uint64_t leads_in = options_.mutants.expire_when_deposed ? 0 : term.value;
+                ProposeOwn(api::LeaseExpiryRequest{.ids = std::move(ids)}, leads_in, std::move(done));
               }),
       questions_(seams_, random_.Next()),
       compactor_(

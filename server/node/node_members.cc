@@ -105,7 +105,7 @@ bool Node::WasRemoved(uint64_t member) const {
 
 void Node::MemberList(bool linearizable, api::MonotonicTime deadline, api::Done<std::vector<api::Member>> done) {
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
-  if (!linearizable) return done(*CurrentMembers());
+  if (!linearizable || options_.mutants.member_list_local) return done(*CurrentMembers());
   gate_.Wait(Bounded(deadline), [this, done = std::move(done)](absl::Status status) mutable {
     if (!status.ok()) return done(std::move(status));
     done(*CurrentMembers());

@@ -292,7 +292,7 @@ void RaftDriver::Tick() {
   }
   // Heartbeats would go on while nothing can be written: others must lead.
   if (step_since_.has_value() && core_.role() == raft::Role::kLeader && !Alone() &&
-      loop_.Now() - step_begun_ >= 2 * options_.election_timeout) {
+      !options_.mutants.lead_with_stalled_disk && loop_.Now() - step_begun_ >= 2 * options_.election_timeout) {
     LOG(WARNING) << "the disk of the log has not answered for two election timeouts: this member leads no more";
     core_.StepDown();
   }
@@ -394,7 +394,7 @@ void RaftDriver::OnRole(const raft::RoleChange& change) {
   metrics_.server_is_leader.Set(change.role == raft::Role::kLeader ? 1 : 0);
   // What was proposed in an earlier term may still be committed, or may not: nobody here can tell.
   if (!fresh_.empty()) applier_.Apply({}, std::exchange(fresh_, {}));
-  applier_.FailAll(api::ErrLeaderChanged());
+  if (!options_.mutants.wait_for_ever) applier_.FailAll(api::ErrLeaderChanged());
   Publish();
   events_.on_role(change);
   if (change.leader != raft::kNobody) ProposeHeld();

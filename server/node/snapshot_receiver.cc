@@ -20,7 +20,9 @@ SnapshotReceiver::SnapshotReceiver(const NodeSeams& seams, const NodeOptions& op
 // A newer offer takes the place of one that is under way, unless a job of the pool has its files right now: then the
 // leader offers again.
 void SnapshotReceiver::OnOffer(raft::NodeId from, SnapshotOffer offer) {
-  if (seams_.snapshots == nullptr || (reception_.has_value() && (reception_->writing || reception_->arrived))) return;
+  const bool busy = reception_.has_value() &&
+                    (reception_->writing || (reception_->arrived && !options_.mutants.receive_while_installing));
+  if (seams_.snapshots == nullptr || busy) return;
   if (Runs(offer.number)) return;
   if (!events_.wanted(offer.facts.index)) {
     seams_.transport.Tell(from, SnapshotEnd{.number = offer.number, .installed = true});

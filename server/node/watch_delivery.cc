@@ -61,7 +61,8 @@ void WatchHub::FallBehind(api::Revision revision) {
   if (revision <= revision_) return;
   const api::Revision next{revision_.value + 1};
   if (!mutants_.snapshot_skips_events) {
-    matcher_.ForEach([&](Watcher& watcher) { Drop(watcher, std::max(next, watcher.next)); });
+    const bool forget = mutants_.snapshot_forgets_starts;
+    matcher_.ForEach([&](Watcher& watcher) { Drop(watcher, forget ? next : std::max(next, watcher.next)); });
   }
   recent_.Clear();
   revision_ = revision;

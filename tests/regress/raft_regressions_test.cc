@@ -13,7 +13,9 @@ CoreMutants Planted() {
   const std::string bug = regress::PlantedBug();
   return {.commit_earlier_terms_by_count = bug == "commit_earlier_terms_by_count",
           .read_before_own_term_commit = bug == "read_before_own_term_commit",
-          .persisted_without_term_check = bug == "persisted_without_term_check"};
+          .persisted_without_term_check = bug == "persisted_without_term_check",
+          .silent_to_lower_terms = bug == "silent_to_lower_terms",
+          .uncommitted_unbounded = bug == "uncommitted_unbounded"};
 }
 
 // Two entries of terms 1 and 1 are committed; the new leader of term 2 does not know it. Were it to answer a read by
@@ -78,6 +80,49 @@ TEST(RaftRegression, RK51_ACompletedWriteDoesNotVouchForAnEntryThatTookItsPlace)
   EXPECT_TRUE(next.apply.empty()) << "an entry is applied that a crash still loses";
   ASSERT_EQ(next.append.size(), 1u);
   EXPECT_EQ(next.append[0].data.view(), "new");
+}
+
+// Who is behind in terms must hear of it, whatever it sends. Else two cohorts may block each other for ever: one has
+// the longer log, the other the higher term.
+TEST(RaftRegression, RK43_WhoIsBehindInTermsIsToldWhateverItSends) {
+  const std::vector<MessageBody> sent = {AppendRequest{}, Heartbeat{}, VoteRequest{.last_index = {9}, .last_term = {1}},
+                                         PreVoteRequest{.campaign_term = {3}, .last_index = {9}, .last_term = {1}}};
+  for (size_t kind = 0; kind < sent.size(); ++kind) {
+    Bench bench({.terms = {1}, .hard_state = {.term = {7}}, .mutants = Planted()});
+    bench.Drain();
+    bench.Step(2, 2, sent[kind]);
+    const std::vector<Message> answers = bench.Drain().send;
+    ASSERT_EQ(answers.size(), 1u) << "nobody tells it of the higher term; message " << kind;
+    EXPECT_EQ(answers[0].term, Term{7});
+  }
+  // And it believes it, as a candidate and as one that asks whether it may be one.
+  Bench behind({.terms = {1, 1}, .mutants = Planted()});
+  while (behind.core().role() == Role::kFollower) behind.core().Tick();
+  behind.Drain();
+  behind.Step(2, 7, PreVoteReply{.campaign_term = {2}, .granted = false});
+  EXPECT_EQ(behind.core().term(), Term{7});
+}
+
+TEST(RaftRegression, RK52_WhatIsNotCommittedIsBounded) {
+  CoreOptions options;
+  options.uncommitted_bytes_max = 1 << 20;
+  options.reads_max = 100;
+  Bench bench({.options = options, .mutants = Planted()});
+  bench.BecomeLeader({2});
+  bench.Drain();
+  const uint64_t begin = bench.core().last_index().value;
+  int refused = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    const ProposeResult result = bench.core().Propose(std::string(1000, 'v'));
+    refused += std::holds_alternative<Refused>(result) ? 1 : 0;
+    if (i % 100 == 0) bench.Drain();
+  }
+  EXPECT_LE((bench.core().last_index().value - begin) * 1000, options.uncommitted_bytes_max)
+      << "without a quorum the log grows without a bound";
+  EXPECT_GT(refused, 8000);
+  uint64_t reads = 0;
+  for (uint64_t i = 1; i <= 1000; ++i) reads += bench.core().ReadIndex({i}) ? 1 : 0;
+  EXPECT_LE(reads, 100u);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/memory_engine.h"
 #include "tests/model/compare.h"
 #include "tests/model/generator.h"
 #include "tests/model/subject.h"
@@ -191,6 +192,48 @@ TEST_F(StoreRegression, RK35_LeasesAndKeysNameEachOtherAtEveryIndex) {
     if (random.OneIn(300)) CrashAndReplay();
   }
   EXPECT_GT(attached, 1000) << "nothing was tested";
+}
+
+// A purge was planned on the store that a snapshot replaces meanwhile. The planted bug takes both stores for one.
+TEST(ReplacedStore, RK14_APurgeThatWasPlannedBeforeASnapshotTouchesNothingOfIt) {
+  const auto apply = [](storage::StateMachine& machine, uint64_t index, const api::WriteRequest& request) {
+    const raft::Entry entry{
+        .index = {index},
+        .term = {1},
+        .type = raft::EntryType::kNormal,
+        .data = storage::EncodeCommand({.request = {.node = 7, .sequence = index}, .body = request})};
+    machine.Apply({&entry, 1}, [](std::string_view) { return false; });
+  };
+  const std::vector<api::WriteRequest> history = {
+      api::PutRequest{.key = "key", .value = "1"}, api::DeleteRangeRequest{.key = "key"},
+      api::PutRequest{.key = "other", .value = "1"}, api::CompactionRequest{.revision = {4}},
+      api::PutRequest{.key = "key", .value = "again"}};
+  const uint64_t generation = regress::PlantedBug() == "purge_of_another_store" ? 1 : 2;
+  auto old_store = *storage::StateMachine::Open(
+      std::make_shared<storage::MemoryEngine>(std::make_shared<storage::MemoryDisk>(), 1), {});
+  auto snapshot = std::make_shared<storage::MemoryEngine>(std::make_shared<storage::MemoryDisk>(), generation);
+  {
+    auto leader = *storage::StateMachine::Open(snapshot, {});
+    for (size_t i = 0; i < history.size(); ++i) apply(*leader, i + 1, history[i]);
+    // The leader has purged already.
+    while (const auto plan = leader->PlanPurge(*leader->view(), 100)) leader->RunPurge(*plan);
+    apply(*leader, history.size() + 1, api::DeleteRangeRequest{.key = "key"});
+    apply(*leader, history.size() + 2, api::PutRequest{.key = "key", .value = "for good"});
+  }
+  for (size_t i = 0; i + 1 < history.size(); ++i) apply(*old_store, i + 1, history[i]);
+  const std::optional<storage::PurgePlan> plan = old_store->PlanPurge(*old_store->view(), 100);
+  ASSERT_TRUE(plan.has_value());
+  ASSERT_FALSE(plan->tombstone_keys.empty());
+  old_store->Replace(snapshot);
+  const auto rows = [&] {
+    std::map<std::string, std::string> all;
+    const auto iterator = snapshot->Iterate(std::string(8, '\xff'), storage::Scope::kAll);
+    for (iterator->Seek(""); iterator->Valid(); iterator->Next()) all.emplace(iterator->row(), iterator->value());
+    return all;
+  };
+  const auto before = rows();
+  old_store->RunPurge(*plan);
+  EXPECT_EQ(rows(), before) << "a purge of another store";
 }
 
 }  // namespace

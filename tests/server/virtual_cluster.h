@@ -97,6 +97,8 @@ class VirtualCluster {
     network_.Disconnect(id);
     member(id).Stop();
   }
+  // The disk of the log does not answer for so long.
+  void StallDisk(uint64_t id, Duration time) { member(id).log_loop->Stall(time); }
   void Restart(uint64_t id) { member(id).Start(); }
   // As with --force-new-cluster. Returns whom it dropped.
   std::vector<uint64_t> RestartForced(uint64_t id) {

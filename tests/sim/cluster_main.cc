@@ -2,13 +2,15 @@
 // sim_cluster --jobs N ...                    shared by N processes
 // sim_cluster --trace N ...                   of a seed that fails: the last N messages and faults, as a sequence
 // sim_cluster --mutant NAME ...               the same with a planted bug: it fails
-// sim_cluster --canaries                      every planted bug, each of which some seed must find
+// sim_cluster --canaries [--mutant NAME]      every planted bug, or one, each of which some seed must find
 //
 // The last line is "sim: N passed, N failed". A failure prints the command that replays it.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "glog/logging.h"
 #include "tests/sim/canaries.h"
@@ -61,6 +63,7 @@ int Main(int argc, char** argv) {
   size_t trace_lines = 0;
   bool canaries = false;
   Mutants mutants;
+  std::vector<std::string_view> planted_names;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const auto number = [&] { return i + 1 < argc ? std::strtoull(argv[++i], nullptr, 10) : 0; };
@@ -79,7 +82,7 @@ int Main(int argc, char** argv) {
     } else if (argument == "--verbose") {
       FLAGS_minloglevel = google::INFO;
     } else if (argument == "--mutant" && i + 1 < argc && Plant(argv[i + 1], &mutants)) {
-      ++i;
+      planted_names.push_back(argv[++i]);
     } else {
       std::fprintf(stderr,
                    "usage: sim_cluster [--seeds N] [--ops N] [--seed S] [--jobs N] [--trace N] [--mutant NAME] "
@@ -88,9 +91,10 @@ int Main(int argc, char** argv) {
     }
   }
   if (canaries) {
-    return RunCanaries(ClusterMutantNames(), seed, kCanarySeeds, [&](const Mutants& planted, uint64_t one) {
-      return RunCluster({.seed = one, .operations = operations, .mutants = planted}).broken;
-    });
+    return RunCanaries(planted_names.empty() ? ClusterMutantNames() : planted_names, seed, kCanarySeeds,
+                       [&](const Mutants& planted, uint64_t one) {
+                         return RunCluster({.seed = one, .operations = operations, .mutants = planted}).broken;
+                       });
   }
   const SeedRuns<ClusterResult> runs{
       .run =

@@ -32,6 +32,9 @@ constexpr NodeMutantName kNodeMutantsOfClusters[] = {
     {"forward_twice", &NodeMutants::forward_twice},
     {"keep_deadlines_when_leading", &NodeMutants::keep_deadlines_when_leading},
     {"snapshot_skips_events", &NodeMutants::snapshot_skips_events},
+    {"snapshot_forgets_starts", &NodeMutants::snapshot_forgets_starts},
+    {"expire_when_deposed", &NodeMutants::expire_when_deposed},
+    {"wait_for_ever", &NodeMutants::wait_for_ever},
 };
 
 struct CoreMutantName {

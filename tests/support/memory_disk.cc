@@ -139,8 +139,8 @@ absl::StatusOr<std::unique_ptr<storage::File>> MemoryDisk::Open(const std::strin
 }
 
 absl::Status MemoryDisk::Rename(const std::string& from, const std::string& to) {
-  CHECK_EQ(ParentOf(from), ParentOf(to)) << "only renames within a folder are modelled";
   if (folders_.contains(from)) return RenameFolder(from, to);
+  CHECK_EQ(ParentOf(from), ParentOf(to)) << "files are only renamed within a folder here";
   const std::shared_ptr<Node> node = Find(from);
   if (node == nullptr) return NoSuch(from);
   if (const absl::Status begun = Begin(DiskCall::kRename, to); !begun.ok()) return End(begun);
@@ -148,14 +148,20 @@ absl::Status MemoryDisk::Rename(const std::string& from, const std::string& to) 
   return End(absl::OkStatus());
 }
 
-// Durable at once, as the making of a folder is.
 absl::Status MemoryDisk::RenameFolder(const std::string& from, const std::string& to) {
   if (folders_.contains(to) || Find(to) != nullptr) return absl::AlreadyExistsError("there is a folder or file " + to);
+  if (!folders_.contains(ParentOf(to))) return NoSuch(ParentOf(to));
   if (const absl::Status begun = Begin(DiskCall::kRename, to); !begun.ok()) return End(begun);
   auto folder = folders_.extract(from);
   folder.key() = to;
   folders_.insert(std::move(folder));
+  moves_.push_back({.call = calls_, .from = from, .to = to});
   return End(absl::OkStatus());
+}
+
+void MemoryDisk::SettleMoves(const std::function<bool(const FolderMove&)>& concerns) {
+  const auto last = std::find_if(moves_.rbegin(), moves_.rend(), concerns);
+  moves_.erase(moves_.begin(), last.base());
 }
 
 absl::Status MemoryDisk::Remove(const std::string& path) {
@@ -185,6 +191,7 @@ absl::Status MemoryDisk::CreateFolder(const std::string& folder) {
   if (folders_.contains(folder)) return absl::OkStatus();
   if (!folders_.contains(ParentOf(folder))) return NoSuch(ParentOf(folder));
   if (const absl::Status begun = Begin(DiskCall::kFolder, folder); !begun.ok()) return End(begun);
+  SettleMoves([&](const FolderMove& move) { return move.from == folder; });
   folders_[folder];
   return End(absl::OkStatus());
 }
@@ -194,6 +201,7 @@ absl::Status MemoryDisk::RemoveEmptyFolder(const std::string& folder) {
   if (found == folders_.end()) return NoSuch(folder);
   if (!found->second.names.empty()) return absl::InternalError("not empty: " + folder);
   if (const absl::Status begun = Begin(DiskCall::kFolder, folder); !begun.ok()) return End(begun);
+  SettleMoves([&](const FolderMove& move) { return move.to == folder; });
   folders_.erase(found);
   return End(absl::OkStatus());
 }
@@ -208,6 +216,7 @@ absl::Status MemoryDisk::SyncFolder(const std::string& folder) {
   if (!found->second.sync_failed) {
     found->second.durable_names = found->second.names;
     found->second.changes.clear();
+    SettleMoves([&](const FolderMove& move) { return ParentOf(move.from) == folder || ParentOf(move.to) == folder; });
   }
   return End(absl::OkStatus());
 }
@@ -236,6 +245,9 @@ uint64_t MemoryDisk::bytes_used() const {
 
 std::vector<MemoryDisk::Loss> MemoryDisk::Losses() const {
   std::vector<Loss> losses;
+  for (const FolderMove& move : moves_) {
+    losses.push_back({.piece = {.path = ParentOf(move.to), .names = true, .call = move.call}, .move = &move});
+  }
   for (const auto& [path, folder] : folders_) {
     std::map<const Node*, std::string> nodes;  // every file that a crash could show, by a name it had
     for (const auto& [name, node] : folder.durable_names) nodes.emplace(node.get(), name);
@@ -283,9 +295,12 @@ std::unique_ptr<MemoryDisk> MemoryDisk::AfterCrash(const std::function<bool(cons
     for (const auto& [name, node] : folder.durable_names) names[name] = copy_of(node.get());
   }
   std::set<std::string> names_lost;
+  std::vector<const FolderMove*> moves_lost;
   for (const Loss& loss : Losses()) {
     const bool kept = survives(loss.piece);
-    if (loss.change != nullptr) {
+    if (loss.move != nullptr) {
+      if (!kept || !moves_lost.empty()) moves_lost.push_back(loss.move);
+    } else if (loss.change != nullptr) {
       if (!kept) names_lost.insert(loss.piece.path);
       if (names_lost.contains(loss.piece.path)) continue;
       Names& names = after->folders_[loss.piece.path].names;
@@ -299,6 +314,11 @@ std::unique_ptr<MemoryDisk> MemoryDisk::AfterCrash(const std::function<bool(cons
       copy_of(loss.node)->now.Write(loss.piece.offset,
                                     bytes.substr(loss.piece.offset - loss.data->offset, loss.piece.bytes));
     }
+  }
+  for (auto move = moves_lost.rbegin(); move != moves_lost.rend(); ++move) {
+    auto folder = after->folders_.extract((*move)->to);
+    folder.key() = (*move)->from;
+    after->folders_.insert(std::move(folder));
   }
   for (auto& [node, copy] : copies) copy->durable = copy->now;
   for (auto& [path, folder] : after->folders_) folder.durable_names = folder.names;
@@ -322,6 +342,7 @@ std::unique_ptr<MemoryDisk> MemoryDisk::AfterKill() const {
     for (auto& [name, node] : copy.durable_names) node = copy_of(node);
     for (NameChange& change : copy.changes) change.node = copy_of(change.node);
   }
+  after->moves_ = moves_;
   after->calls_ = calls_;
   after->capacity_ = capacity_;
   return after;

@@ -3,8 +3,10 @@
 //
 // The model: a write becomes unsynced pieces of one 512-byte sector each (a sector is written whole or not at all); a
 // SyncData of the file makes its pieces durable. Changes of names become durable with a SyncFolder of their folder; a
-// crash keeps a prefix of the unsynced ones, as a journal does. After a failed sync the unsynced pieces stay unsynced
-// for good: later syncs answer OK and do nothing for them, as a kernel does that has marked its pages clean.
+// crash keeps a prefix of the unsynced ones, as a journal does. A folder is durable when it is made or removed; its
+// move to another name, in the same folder or another one, becomes durable with a SyncFolder of either. After a failed
+// sync the unsynced pieces stay unsynced for good: later syncs answer OK and do nothing for them, as a kernel does that
+// has marked its pages clean.
 //
 // Copying is cheap: blocks are shared until written, and a block of zeroes costs nothing. Deterministic: it has no
 // chance of its own. One thread.
@@ -144,9 +146,16 @@ class MemoryDisk : public storage::Files {
     bool sync_failed = false;  // no sync will help
   };
 
-  // A piece with what it belongs to: of a file, or the number of a change of names.
+  // Of a whole folder, done and not durable.
+  struct FolderMove {
+    uint64_t call = 0;
+    std::string from, to;
+  };
+
+  // A piece with what it belongs to: of a file, a change of names, or a move of a folder.
   struct Loss {
     UnsyncedPiece piece;
+    const FolderMove* move = nullptr;
     const Node* node = nullptr;
     const Piece* data = nullptr;
     const NameChange* change = nullptr;
@@ -160,12 +169,15 @@ class MemoryDisk : public storage::Files {
   std::shared_ptr<Node> Find(const std::string& path) const;
   void Change(Folder& folder, NameChange change);
   absl::Status RenameFolder(const std::string& from, const std::string& to);  // without folders in it
+  // The moves through the last one that `concerns` are durable.
+  void SettleMoves(const std::function<bool(const FolderMove&)>& concerns);
   uint64_t CapacityLeft() const;
   absl::Status WriteNode(Node& node, const std::string& path, uint64_t offset, std::string_view bytes);
   absl::Status ResizeNode(Node& node, const std::string& path, uint64_t size);
   absl::Status SyncNode(Node& node, const std::string& path);
 
-  std::map<std::string, Folder> folders_;  // by path; folders themselves are durable when created
+  std::map<std::string, Folder> folders_;  // by path
+  std::vector<FolderMove> moves_;          // unsynced ones, in the order in which they were done
   std::set<std::string> locked_;
   std::function<void(uint64_t)> observer_;
   uint64_t calls_ = 0;
