@@ -5,11 +5,14 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_split.h"
+
 namespace regent::bench {
 
-Connections::Connections(const std::string& endpoint, size_t count) : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+Connections::Connections(const std::string& endpoints, size_t count) : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  const std::vector<std::string> all = absl::StrSplit(endpoints, ',');
   for (size_t i = 0; i < count; ++i) {
-    connections_.push_back(std::make_unique<H2Connection>(endpoint));
+    connections_.push_back(std::make_unique<H2Connection>(all[i % all.size()]));
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = i;

@@ -1,4 +1,5 @@
-// A load program's connections to one server, and the wait for what happens on any of them.
+// A load program's connections to a server or to the members of a cluster in turn, and the wait for what happens on any
+// of them.
 #pragma once
 
 #include <chrono>
@@ -19,7 +20,8 @@ inline double SecondsIn(nanoseconds time) { return std::chrono::duration<double>
 
 class Connections {
  public:
-  Connections(const std::string& endpoint, size_t count);
+  // `endpoints`: host:port, or several with commas between them.
+  Connections(const std::string& endpoints, size_t count);
   ~Connections();
   Connections(const Connections&) = delete;
   Connections& operator=(const Connections&) = delete;

@@ -9,8 +9,8 @@ RANGES_PER_SECOND = 1000
 MANY = ["--clients", "4000", "--connections", "100"]
 
 
-def puts_at_rate(session, keys, extra):
-    rate = session.etcd_put_rate() * SHARE_OF_MAXIMUM
+def puts_at_rate(session, keys, extra, members=1):
+    rate = session.etcd_put_rate(members) * SHARE_OF_MAXIMUM
     return session.load(["--workload", "put", "--keys", keys, "--value-bytes", 256, "--rate", int(rate)] + MANY + extra,
                         urgent=True)
 

@@ -51,13 +51,13 @@ void Loader::BeginMeasuring() {
   measuring_ = true;
   begin_ = connections_.now();
   own_cpu_seconds_ = OwnCpuSeconds();
-  server_before_ = UsageOf(options_.server_pid);
+  server_before_ = UsageOfAll(options_.server_pids);
 }
 
 void Loader::EndMeasuring() {
   end_ = connections_.now();
   own_cpu_seconds_ = OwnCpuSeconds() - own_cpu_seconds_;
-  server_after_ = UsageOf(options_.server_pid);
+  server_after_ = UsageOfAll(options_.server_pids);
   elapsed_seconds_ = SecondsIn(end_ - begin_);
   if (open_loop() && idle_.empty() && next_due_ < end_) {
     kept_back_ = static_cast<uint64_t>(SecondsIn(end_ - next_due_) * options_.rate);
@@ -139,7 +139,7 @@ void Loader::Report(JsonObject& to) const {
   to.Add("latency_us", measured_);
   to.Add("loader_cpu_share", own_cpu_seconds_ / elapsed_seconds_);
   to.Add("loader_cpu_us_per_operation", own_cpu_seconds_ / std::max(1.0, operations) * 1e6);
-  if (options_.server_pid != 0) {
+  if (!options_.server_pids.empty()) {
     const double cpu_seconds = server_after_.cpu_seconds - server_before_.cpu_seconds;
     to.Add("server_cpu_share", cpu_seconds / elapsed_seconds_);
     to.Add("server_cpu_us_per_operation", cpu_seconds / std::max(1.0, operations) * 1e6);

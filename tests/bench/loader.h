@@ -29,7 +29,7 @@ struct LoaderOptions {
   double rate = 0;           // of the open loop, per second; 0: closed loop
   uint64_t operations = 0;   // ends the run, too; 0: no limit
   double compact_every = 0;  // seconds; 0: never
-  int server_pid = 0;        // 0: unknown; otherwise its processor time and memory are reported
+  std::string server_pids;   // with commas; their processor time and memory are reported; "": unknown
 };
 
 class Loader {

@@ -31,7 +31,7 @@ int Main(int argc, char** argv) {
   options.operations = flags.Number("--operations", 0);
   options.rate = flags.Real("--rate", 0);
   options.compact_every = flags.Real("--compact-every", 0);
-  options.server_pid = static_cast<int>(flags.Number("--server-pid", 0));
+  options.server_pids = flags.Text("--server-pid", "");
   flags.RefuseUnread();
   if (options.connections == 0 || work.clients == 0 || work.keys == 0) flags.Refuse("a count of zero");
   const std::unique_ptr<Workload> workload = MakeWorkload(work);

@@ -34,6 +34,19 @@ ProcessUsage UsageOf(int pid) {
   return usage;
 }
 
+ProcessUsage UsageOfAll(const std::string& pids) {
+  ProcessUsage sum;
+  std::istringstream list(pids);
+  for (std::string pid; std::getline(list, pid, ',');) {
+    const ProcessUsage one = UsageOf(std::atoi(pid.c_str()));
+    sum.cpu_seconds += one.cpu_seconds;
+    sum.resident_bytes += one.resident_bytes;
+    sum.resident_peak_bytes += one.resident_peak_bytes;
+    sum.anonymous_bytes += one.anonymous_bytes;
+  }
+  return sum;
+}
+
 double OwnCpuSeconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

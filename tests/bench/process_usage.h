@@ -1,6 +1,8 @@
 // What a process has used so far, from /proc.
 #pragma once
 
+#include <string>
+
 namespace regent::bench {
 
 struct ProcessUsage {
@@ -12,6 +14,8 @@ struct ProcessUsage {
 
 // Zeros for process 0 and for one that is gone.
 ProcessUsage UsageOf(int pid);
+// Of several together, their numbers with commas between them; "": none.
+ProcessUsage UsageOfAll(const std::string& pids);
 
 double OwnCpuSeconds();
 

@@ -14,10 +14,11 @@ class Row:
 
 class Group:
     """Rows that are measured one after the other on one server. `prepare` loads it first; `seconds` is a guess of how
-    long one side takes without waiting for a busy machine; `pairs_max` limits long ones."""
+    long one side takes without waiting for a busy machine; `pairs_max` limits long ones. `members`: of a cluster."""
 
-    def __init__(self, rows, seconds, prepare=None, pairs_max=None, flags=()):
+    def __init__(self, rows, seconds, prepare=None, pairs_max=None, flags=(), members=1):
         self.rows, self.seconds, self.prepare, self.pairs_max, self.flags = rows, seconds, prepare, pairs_max, list(flags)
+        self.members = members
 
     def pairs(self, sizes):
         return min(sizes.pairs, self.pairs_max or sizes.pairs)
@@ -25,6 +26,7 @@ class Group:
 
 def all_groups(sizes):
     # Here, not above: those modules build their rows of the two classes.
+    import cluster_rows
     import idle_rows
     import key_rows
     import kubernetes_rows
@@ -33,7 +35,8 @@ def all_groups(sizes):
     import list_rows
     import size_rows
     import watch_rows
-    modules = (key_rows, latency_rows, list_rows, watch_rows, size_rows, lease_rows, idle_rows, kubernetes_rows)
+    modules = (key_rows, latency_rows, list_rows, watch_rows, size_rows, lease_rows, idle_rows, kubernetes_rows,
+               cluster_rows)
     groups = [group for module in modules for group in module.groups(sizes)]
     return sorted(groups, key=lambda group: int(group.rows[0].number))
 

@@ -1,5 +1,6 @@
 """The two sides of the comparison: how each is started, and what its process tells."""
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -61,18 +62,20 @@ class Running:
         self.binary, self.folder = binary, folder
         self.client_port, self.peer_port = free_ports(2)
         self.flags = flags(folder, self.client_port, self.peer_port)
-        for flag in more_flags:
-            self.flags = [one for one in self.flags if one.split("=")[0] != flag.split("=")[0]] + [flag]
+        self.set_flags(*more_flags)
         self.process = None
 
     def __enter__(self):
+        self.make_folder()
+        self.launch()
+        self.wait_until_ready()
+        return self
+
+    def make_folder(self):
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder)
         # What earlier runs left in the page cache is written now, not on this one's account.
         os.sync()
-        self.launch()
-        self.wait_until_ready()
-        return self
 
     def __exit__(self, *unused):
         self.stop("SIGTERM")
@@ -83,7 +86,7 @@ class Running:
             self.process = subprocess.Popen([self.binary.path] + self.flags, stdout=log, stderr=log, start_new_session=True)
 
     def stop(self, signal_name):
-        if self.process.poll() is None:
+        if self.process is not None and self.process.poll() is None:
             self.process.send_signal(getattr(signal, signal_name))
             try:
                 self.process.wait(60)
@@ -122,6 +125,14 @@ class Running:
     def endpoint(self):
         return f"127.0.0.1:{self.client_port}"
 
+    @property
+    def pids(self):
+        return str(self.process.pid)
+
+    def set_flags(self, *flags):
+        for flag in flags:
+            self.flags = [one for one in self.flags if one.split("=")[0] != flag.split("=")[0]] + [flag]
+
     def wait_until_ready(self):
         end = time.monotonic() + 600
         while time.monotonic() < end:
@@ -148,6 +159,86 @@ class Running:
         tracer.wait(30)
         with open(path, errors="replace") as file:
             return sum(1 for line in file if "sync(" in line)
+
+
+class RunningCluster:
+    """Members on one machine and one disk, for a `with` statement. Clients are spread over all of them."""
+
+    def __init__(self, binary, folder, size, more_flags=()):
+        self.binary, self.folder, self.more_flags = binary, folder, more_flags
+        self.members = [self.make(f"m{number}") for number in range(1, size + 1)]
+        for member in self.members:
+            member.set_flags("--initial-cluster=" + self.initial_cluster())
+
+    def make(self, name):
+        member = Running(self.binary, os.path.join(self.folder, name), self.more_flags)
+        member.set_flags(f"--name={name}")
+        return member
+
+    def initial_cluster(self):
+        return ",".join(f"m{number}=http://127.0.0.1:{member.peer_port}" for number, member in enumerate(self.members, 1))
+
+    def __enter__(self):
+        for member in self.members:
+            member.make_folder()
+        for member in self.members:
+            member.launch()
+        for member in self.members:
+            member.wait_until_ready()
+        return self
+
+    def __exit__(self, *unused):
+        for member in self.members:
+            member.__exit__()
+
+    def add_learner(self):
+        """A member that replicates and does not vote. Returns when it has everything that was there before it came."""
+        learner = self.make(f"m{len(self.members) + 1}")
+        self.members.append(learner)
+        learner.set_flags("--initial-cluster=" + self.initial_cluster(), "--initial-cluster-state=existing")
+        end = time.monotonic() + 30
+        while True:
+            try:
+                etcdctl(self.members[0].endpoint, "member", "add", f"m{len(self.members)}", "--learner",
+                        f"--peer-urls=http://127.0.0.1:{learner.peer_port}")
+                break
+            except BenchError:  # members must have been connected for five seconds
+                if time.monotonic() > end:
+                    raise
+                time.sleep(1)
+        learner.make_folder()
+        learner.launch()
+        end = time.monotonic() + 120
+        while applied_index(learner.endpoint) < applied_index(self.members[0].endpoint):
+            if time.monotonic() > end:
+                raise BenchError(f"a learner does not catch up; see {learner.folder}/server.log")
+            time.sleep(0.2)
+
+    @property
+    def endpoint(self):
+        """Of those that vote: etcd's learners serve nobody."""
+        return ",".join(member.endpoint for member in self.members if "--initial-cluster-state=existing" not in member.flags)
+
+    @property
+    def pids(self):
+        return ",".join(member.pids for member in self.members)
+
+
+def etcdctl(endpoint, *words):
+    result = subprocess.run([os.path.join(ROOT, "out/tools/etcdctl"), f"--endpoints={endpoint}", *words],
+                            capture_output=True, text=True, check=False, timeout=60)
+    if result.returncode != 0:
+        raise BenchError(f"etcdctl {' '.join(words)}: {result.stderr.strip()}")
+    return result.stdout
+
+
+def applied_index(endpoint):
+    """0 while it does not answer."""
+    try:
+        status = json.loads(etcdctl(endpoint, "endpoint", "status", "--write-out=json"))
+    except BenchError:
+        return 0
+    return status[0]["Status"].get("raftAppliedIndex", 0)
 
 
 def read_all(connection):

@@ -32,7 +32,7 @@ class Session:
         words = [str(word) for word in arguments]
         common = ["--endpoint", self.server.endpoint]
         if "--behind" not in words and program != "bench_probe":
-            common += ["--server-pid", str(self.server.process.pid)]
+            common += ["--server-pid", self.server.pids]
             if "--seed" not in words and program != "bench_idle":
                 common += ["--seed", str(self.sizes.seed)]
         nice = ["nice", "-n", "-10" if urgent else "10"] if urgent or reluctant else []
@@ -83,8 +83,8 @@ class Session:
         answer = probe.result()
         return answer["answered_at"] - begin, answer
 
-    def etcd_put_rate(self):
-        return self.bench.etcd_put_rate()
+    def etcd_put_rate(self, members=1):
+        return self.bench.etcd_put_rate(members)
 
 
 def program_path(name):

@@ -32,7 +32,7 @@ class OutcomeTable {
   // page says otherwise.
   enum class Page {
     kCompare,
-    kPartOf,  // not every place was damaged: what was seen must stand in the page
+    kPartOf,  // not every outcome was seen: what was must stand in the page
     kWrite,
   };
   bool Close(const std::string& page, Page what) const;

