@@ -41,6 +41,7 @@ CounterFields Fields(ClusterCounters& c) {
                        {"paused-and-cut-off", &c.paused_and_cut_off},
                        {"storms", &c.storms},
                        {"messages-checked", &c.messages_checked},
+                       {"hashes", &c.hashes},
                        {"refused", &c.network.refused},
                        {"members-added", &c.membership.adds},
                        {"promotions", &c.membership.promotions},

@@ -1,6 +1,7 @@
 #include "tests/sim/cluster_run.h"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -95,6 +96,7 @@ class ClusterSimulation {
     for (auto& site : sites_) Start(*site);
     ActOnStreams();
     ActOnMembers();
+    ActOnHashes();
     while (!verdict_.broken() && !Finished()) {
       scheduler_.Step(scheduler_.now() + 1s);
       for (size_t i = 0; i < sites_.size(); ++i) Look(*sites_[i]);
@@ -214,6 +216,29 @@ class ClusterSimulation {
       membership_->Act();
       ActOnMembers();
     });
+  }
+
+  // What members say of the whole of their data at a revision is what a replay of the log has there, which never
+  // purges.
+  void ActOnHashes() {
+    clients_->PostAfter(RandomDuration(100ms, pace_.fault_longest), [this] {
+      if (settling_) return;
+      if (server::Node* node = AnyNode(); node != nullptr) {
+        node->HashKv(0, [this](const absl::StatusOr<api::HashKvResult>& result) {
+          if (result.ok()) CheckHash(*result);
+        });
+      }
+      ActOnHashes();
+    });
+  }
+  void CheckHash(const api::HashKvResult& said) {
+    const std::atomic<bool> stop{false};
+    const absl::StatusOr<api::HashKvResult> replayed = truth_.replay().view()->HashKv(said.hash_revision, stop);
+    if (!replayed.ok() || replayed->compact_revision != said.compact_revision) return;  // compacted meanwhile
+    ++result_.counters.hashes;
+    if (replayed->hash == said.hash) return;
+    verdict_.Broken(absl::StrCat("a member's data at revision ", said.hash_revision, " have the hash ", said.hash,
+                                 ", those of a replay ", replayed->hash));
   }
 
   bool Finished() const {
@@ -344,6 +369,7 @@ class ClusterSimulation {
     if (site.machine.node() == nullptr || site.machine.gave_up()) return;
     ++result_.counters.clean_stops;
     site.machine.StopCleanly(kHandOverPatience);
+    if (site.gone) return;  // it heard that it was removed
     Disconnect(site);
     network_.Disconnect(site.id);
     site.machine.Release();
