@@ -33,8 +33,8 @@ class Machine {
   ~Machine();
 
   void Start(server::Loop::Task ready);
-  // Whatever the disk does: it works again. Returns when the node has drained, flushed and stopped, or has lost its power
-  // meanwhile.
+  // Whatever the disk does: it works again. Returns when the node has drained, flushed and stopped, or has lost its
+  // power meanwhile.
   void StopCleanly(Duration patience = std::chrono::seconds(1));
   // Ends what is left of the node; then the machine may be started again.
   void Release();
