@@ -183,7 +183,7 @@ absl::Status MembershipChanges::Check(const Known& known, const api::MemberPromo
   if (Contains(driver_.configuration().voters, promote.id)) return api::ErrMemberNotLearner();
   if (!CaughtUp(promote.id)) return api::ErrLearnerNotReady();
   // The learner has started: it keeps up.
-  const bool enough = EnoughStarted(known, {.more = 1, .more_started = 1});
+  const bool enough = EnoughStarted(known, {.but_not = promote.id, .more = 1, .more_started = 1});
   return options_.strict_reconfiguration && !enough ? api::ErrMemberNotEnoughStarted() : absl::OkStatus();
 }
 

@@ -128,7 +128,7 @@ void Node::OnTermApplied(raft::RoleChange change) {
     if (stopping_.load() || change.role != raft::Role::kLeader) return;
     if (driver_.term() != change.term.value || driver_.role() != raft::Role::kLeader) return;
     keeper_.Lead(change.term);
-    if (log_.room_low()) RaiseNoSpace({});  // as a follower it kept silent
+    if (log_.room_low()) LeadWithoutRoom();  // as a follower it kept silent
     // Renewals posted from now on find the keeper leading.
     DecideLocal();
     gate_.Tick();

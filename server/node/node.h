@@ -102,6 +102,7 @@ class Node final : public api::Backend {
   void RaiseNoSpace(std::vector<api::Done<api::WriteResult>> refused);
   void AnswerRefused();
   void OnRoomLow();  // on the log loop
+  void LeadWithoutRoom();
 
   // Members and leadership (node_members.cc).
   void OnMembers();
@@ -155,6 +156,7 @@ class Node final : public api::Backend {
   std::set<uint64_t> removed_members_ ABSL_GUARDED_BY(members_mutex_);
   std::vector<api::Member> members_for_joiners_ ABSL_GUARDED_BY(members_mutex_);
   bool installing_ = false;  // of the raft loop, as are the next
+  std::optional<MonotonicTime> handed_over_for_room_;
   std::optional<raft::Message> arrived_snapshot_;
   bool publishing_ = false;
   bool raising_no_space_ = false;

@@ -10,6 +10,11 @@
 #include "storage/quota.h"
 
 namespace regent::server {
+namespace {
+
+constexpr Duration kHandOverForRoomAgain = std::chrono::seconds(60);
+
+}  // namespace
 
 void Node::Propose(api::WriteRequest request, api::MonotonicTime deadline, api::Done<api::WriteResult> done) {
   if (stopping_.load(std::memory_order_relaxed)) return done(api::ErrStopped());
@@ -129,10 +134,23 @@ void Node::RefuseForSpace(api::Done<api::WriteResult> done) {
 
 // The disk itself is full, whatever the quota says. From now on only what frees space, and what needs next to none, is
 // taken; as with the quota the operator frees space and disarms the alarm. A member that follows keeps it to itself:
-// the others make a quorum without it, and an alarm would stop the writes of all.
+// the others make a quorum without it, and an alarm would stop the writes of all. One that leads lets another one lead.
 void Node::OnRoomLow() {
   LOG(WARNING) << "the disk is full, or nearly so: the space kept in reserve is in use";
   seams_.raft_loop.Post([this] {
+    if (!LeaderIsElsewhere()) LeadWithoutRoom();
+  });
+}
+
+// On the raft loop. Whoever takes over and has no room either hands over once more; when it comes back here soon there
+// is nobody who has.
+void Node::LeadWithoutRoom() {
+  const MonotonicTime now = seams_.raft_loop.Now();
+  const bool lately = handed_over_for_room_.has_value() && now - *handed_over_for_room_ < kHandOverForRoomAgain;
+  if (driver_.Alone() || driver_.role() != raft::Role::kLeader || lately) return RaiseNoSpace({});
+  handed_over_for_room_ = now;
+  LOG(WARNING) << "this member leads without room on its disk: another one is to take over";
+  HandOver([this] {
     if (!LeaderIsElsewhere()) RaiseNoSpace({});
   });
 }

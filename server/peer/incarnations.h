@@ -5,7 +5,7 @@
 //   1. A member names it in every hello, and publishes it through the log into its row of the member list. From then on
 //      each member knows it for good, and refuses a hello with the same id and another incarnation.
 //   2. Until then the one that was heard first counts here, while this process lives; whoever asks for the members is
-//      told that, too.
+//      told that, too. The other one is refused and not told to end: who was first may have been a stranger.
 //   3. A member that starts without a folder asks the others and does not start when they know an earlier life of it.
 //      One that nobody could warn is refused when it introduces itself, or finds its row in the log, and ends at once.
 //
@@ -41,8 +41,13 @@ class Incarnations {
   std::vector<api::Member> Complete(std::vector<api::Member> members) const;
 
  private:
+  struct Known {
+    uint64_t incarnation = 0;  // 0: none so far
+    bool published = false;
+  };
+
   mutable Mutex mutex_;
-  std::map<uint64_t, uint64_t> known_ ABSL_GUARDED_BY(mutex_);  // by member; 0: none so far
+  std::map<uint64_t, Known> known_ ABSL_GUARDED_BY(mutex_);  // by member
 };
 
 }  // namespace regent::server

@@ -271,22 +271,31 @@ TEST_F(ClusterTest, AllLosePowerAtOnceAndNothingAcknowledgedIsLost) {
   ExpectEqualDigests();
 }
 
-TEST(ClusterOnFullDisksTest, OnlyTheLeadersFullDiskStopsTheWritesOfAll) {
+TEST(ClusterOnFullDisksTest, WhoHasRoomLeadsAndOnlyWhenNobodyHasTheWritesOfAllStop) {
   VirtualCluster cluster(3);
-  const uint64_t leader = cluster.AwaitLeader();
+  const uint64_t first = cluster.AwaitLeader();
   const uint64_t follower = cluster.AnyFollower();
+  const auto fill = [&](uint64_t id) {
+    cluster.FillDisk(id);
+    ASSERT_TRUE(cluster.Put(cluster.leader(), "key", "value").ok());
+    cluster.RunFor(seconds(3));
+  };
 
-  ASSERT_TRUE(cluster.reserve(follower).GiveUp());
-  ASSERT_TRUE(cluster.Put(leader, "key", "value").ok());
-  cluster.RunFor(milliseconds(500));
-  EXPECT_TRUE(cluster.store(leader).Alarms().empty()) << "the others make a quorum";
+  fill(follower);
+  EXPECT_EQ(cluster.leader(), first);
+  EXPECT_TRUE(cluster.store(first).Alarms().empty()) << "the others make a quorum";
   EXPECT_TRUE(cluster.Put(follower, "key", "value").ok());
 
-  ASSERT_TRUE(cluster.reserve(leader).GiveUp());
-  ASSERT_TRUE(cluster.Put(leader, "key", "value").ok());
-  cluster.RunFor(milliseconds(500));
-  EXPECT_FALSE(cluster.store(follower).Alarms().empty());
-  EXPECT_EQ(cluster.Put(follower, "key", "value"), api::ErrNoSpace());
+  fill(first);
+  const uint64_t last = 6 - first - follower;
+  EXPECT_EQ(cluster.leader(), last) << "the only one with room";
+  EXPECT_TRUE(cluster.store(last).Alarms().empty());
+  EXPECT_TRUE(cluster.Put(last, "key", "value").ok());
+
+  fill(last);
+  EXPECT_NE(cluster.leader(), 0u);
+  EXPECT_FALSE(cluster.store(cluster.leader()).Alarms().empty());
+  EXPECT_EQ(cluster.Put(cluster.leader(), "key", "value"), api::ErrNoSpace());
 }
 
 TEST(ClusterOfOneTest, BeginsWithTheBootstrapEntryAndKnowsItself) {

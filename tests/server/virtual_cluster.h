@@ -41,8 +41,11 @@ class VirtualCluster {
   const storage::StateMachine& store(uint64_t id) { return *member(id).state_machine; }
   Metrics& metrics(uint64_t id) { return member(id).metrics; }
   int snapshots_installed(uint64_t id) { return member(id).snapshots->installed(); }
-  // Giving it up is what happens on a full disk.
-  storage::ReserveFile& reserve(uint64_t id) { return member(id).reserve; }
+  // The space kept in reserve is in use, and there is none to take it back.
+  void FillDisk(uint64_t id) {
+    EXPECT_TRUE(member(id).reserve.GiveUp());
+    member(id).reserve_disk.set_capacity(0);
+  }
   bool up(uint64_t id) { return member(id).node != nullptr; }
   size_t size() const { return members_.size(); }
 
