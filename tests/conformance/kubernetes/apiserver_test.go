@@ -35,7 +35,7 @@ const (
 
 // cluster is a datastore with the two API servers on it.
 type cluster struct {
-	datastore *server.Server
+	datastore *server.Datastore
 	cached    *apiServer
 	uncached  *apiServer
 	folder    string
@@ -64,7 +64,7 @@ func startCluster(t *testing.T, environment ...string) *cluster {
 	began := time.Now()
 	folder := t.TempDir()
 	writeCredentials(t, folder)
-	datastore := server.Start(t, "--watch-progress-notify-interval=5s", "--quota-backend-bytes=8589934592")
+	datastore := server.StartDatastore(t, "--watch-progress-notify-interval=5s", "--quota-backend-bytes=8589934592")
 	c := &cluster{datastore: datastore, folder: folder}
 	c.cached = newAPIServer(t, datastore.Endpoint, folder, "cached", "--advertise-address="+cachedAddress)
 	c.uncached = newAPIServer(t, datastore.Endpoint, folder, "uncached", "--watch-cache=false", "--advertise-address="+uncachedAddress)

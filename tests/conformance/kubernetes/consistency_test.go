@@ -117,7 +117,7 @@ func (m *motion) samples(t *testing.T, ctx context.Context) (samples []history.S
 			t.Errorf("compact_rev_key: %v", err)
 		}
 		for range response.Events {
-			status, err := client.Status(ctx, m.cluster.datastore.Endpoint)
+			status, err := client.Status(ctx, m.cluster.datastore.Any().Endpoint)
 			if err != nil {
 				break
 			}

@@ -15,10 +15,15 @@ import (
 
 	"regent/tests/conformance/counters"
 	"regent/tests/conformance/figures"
+	"regent/tests/conformance/server"
 	"regent/tests/conformance/history"
 )
 
-const crashPatience = 2 * time.Minute
+const (
+	crashPatience = 2 * time.Minute
+	// From the end of the member that leads to the first 200 of /readyz.
+	failoverPatience = 5 * time.Second
+)
 
 // load is writers that create ConfigMaps through both API servers, with followers that watch all of it.
 type load struct {
@@ -166,14 +171,17 @@ func datastoreRestarts(t *testing.T, c *cluster) {
 	for _, end := range []string{"SIGKILL", "SIGKILL", "SIGTERM"} {
 		l.await(t, 200)
 		if end == "SIGTERM" {
-			if !c.datastore.Stop() {
+			if !c.datastore.Stop(t) {
 				t.Error("the datastore does not end by itself after SIGTERM")
 			}
 		} else {
-			c.datastore.Kill()
+			c.datastore.Kill(t)
 		}
 		counters.Add("datastore crashes", 1)
 		began := time.Now()
+		if c.datastore.IsCluster() {
+			failsOver(t, c, end, began)
+		}
 		c.datastore.Restart(t)
 		for _, a := range c.both() {
 			a.awaitReady(t)
@@ -182,6 +190,18 @@ func datastoreRestarts(t *testing.T, c *cluster) {
 	}
 	l.await(t, 200)
 	l.finish(t)
+}
+
+// failsOver checks that the API servers are ready soon though the member that led is gone.
+func failsOver(t *testing.T, c *cluster, end string, began time.Time) {
+	t.Helper()
+	for _, a := range c.both() {
+		a.awaitReady(t)
+	}
+	figures.Since(t, "ready again without the leader, after its "+end, began)
+	if took := time.Since(began); server.IsRegent() && took > failoverPatience {
+		t.Errorf("ready %v after the leader's %s, more than %v", took, end, failoverPatience)
+	}
 }
 
 // compareLists compares a list through both servers at one revision.

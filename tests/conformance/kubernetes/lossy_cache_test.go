@@ -17,7 +17,7 @@ const checkPatience = 10 * time.Minute
 func TestACacheThatMissesAnEventIsFound(t *testing.T) {
 	folder := t.TempDir()
 	writeCredentials(t, folder)
-	datastore := server.Start(t, "--watch-progress-notify-interval=5s")
+	datastore := server.StartDatastore(t, "--watch-progress-notify-interval=5s")
 	proxy := startLossyProxy(t, datastore, "/lost")
 	c := &cluster{datastore: datastore, folder: folder}
 	c.cached = newAPIServer(t, proxy.endpoint, folder, "cached", "--advertise-address="+cachedAddress)

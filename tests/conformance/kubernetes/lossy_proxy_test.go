@@ -28,9 +28,9 @@ type lossyProxy struct {
 }
 
 // startLossyProxy loses the events whose keys have the given part.
-func startLossyProxy(t *testing.T, datastore *server.Server, loses string) *lossyProxy {
+func startLossyProxy(t *testing.T, datastore *server.Datastore, loses string) *lossyProxy {
 	t.Helper()
-	upstream, err := grpc.NewClient(strings.TrimPrefix(datastore.Endpoint, "http://"),
+	upstream, err := grpc.NewClient(strings.TrimPrefix(datastore.Any().Endpoint, "http://"),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.ForceCodec(rawCodec{}), grpc.MaxCallRecvMsgSize(1<<30), grpc.MaxCallSendMsgSize(1<<30)))
 	if err != nil {

@@ -21,7 +21,7 @@ const quotaBytes = 24 << 20
 func TestAFullDatastoreRecovers(t *testing.T) {
 	folder := t.TempDir()
 	writeCredentials(t, folder)
-	datastore := server.Start(t, fmt.Sprint("--quota-backend-bytes=", quotaBytes))
+	datastore := server.StartDatastore(t, fmt.Sprint("--quota-backend-bytes=", quotaBytes))
 	a := newAPIServer(t, datastore.Endpoint, folder, "quota", "--advertise-address="+cachedAddress)
 	a.start(t)
 	t.Cleanup(a.kill)
@@ -91,7 +91,7 @@ func refused(t *testing.T, a *apiServer, path, when string) {
 	}
 }
 
-func etcdctl(t *testing.T, datastore *server.Server, words ...string) string {
+func etcdctl(t *testing.T, datastore *server.Datastore, words ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), requestPatience)
 	defer cancel()

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,10 +15,11 @@ import (
 	"regent/tests/conformance/counters"
 )
 
-// NewClient is an official client that comes back quickly after the server was away, and counts its calls.
+// NewClient is an official client that comes back quickly after the server was away, and counts its calls. The endpoint may
+// be several, with commas between them.
 func NewClient(endpoint string, options ...func(*clientv3.Config)) (*clientv3.Client, error) {
 	config := clientv3.Config{
-		Endpoints:   []string{endpoint},
+		Endpoints:   strings.Split(endpoint, ","),
 		DialTimeout: 10 * time.Second,
 		Logger:      zap.NewNop(),
 		DialOptions: []grpc.DialOption{

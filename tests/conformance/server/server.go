@@ -40,6 +40,8 @@ type Server struct {
 	flags   []string
 	process *Process
 	mayEnd  bool
+	// As --name and --initial-cluster have them.
+	member, initialCluster string
 }
 
 // Start starts a member for the test alone. It answers requests when Start returns, and it is gone when the test ends.
@@ -119,10 +121,11 @@ func startProgram(program, test, endpoint string, flags []string) (*Server, erro
 	var err error
 	// Between looking for a free port and using it somebody else can take it.
 	for range 5 {
-		server := &Server{name: test, program: program, flags: flags, Endpoint: endpoint}
+		server := &Server{name: test, program: program, flags: flags, Endpoint: endpoint, member: "conformance"}
 		if err = server.allocate(); err != nil {
 			return nil, err
 		}
+		server.initialCluster = "conformance=" + server.Peer
 		if err = server.launch(); err == nil {
 			return server, nil
 		}
@@ -152,18 +155,25 @@ func (s *Server) allocate() error {
 
 // launch starts the process and waits until it answers a linearizable read.
 func (s *Server) launch() error {
+	if err := s.spawn(); err != nil {
+		return err
+	}
+	return s.awaitReady()
+}
+
+func (s *Server) spawn() error {
 	advertised := s.Endpoint
 	if strings.HasPrefix(advertised, "unix:") {
 		advertised = s.Peer
 	}
 	arguments := append([]string{
-		"--name=conformance",
+		"--name=" + s.member,
 		"--data-dir=" + filepath.Join(s.DataDir, "data"),
 		"--listen-client-urls=" + s.Endpoint,
 		"--advertise-client-urls=" + advertised,
 		"--listen-peer-urls=" + s.Peer,
 		"--initial-advertise-peer-urls=" + s.Peer,
-		"--initial-cluster=conformance=" + s.Peer,
+		"--initial-cluster=" + s.initialCluster,
 		"--listen-metrics-urls=" + s.Metrics,
 		"--log-level=warn",
 	}, s.flags...)
@@ -171,9 +181,8 @@ func (s *Server) launch() error {
 	s.process, err = Launch(filepath.Join(Artefacts(s.name), "server.log"), nil, s.program, arguments...)
 	if err != nil {
 		s.process = &Process{exited: closed(), Log: os.DevNull, Command: s.program}
-		return err
 	}
-	return s.awaitReady()
+	return err
 }
 
 func (s *Server) awaitReady() error {
