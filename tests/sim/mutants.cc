@@ -46,6 +46,7 @@ struct CoreMutantName {
 // (tests/raft).
 constexpr CoreMutantName kCoreMutants[] = {
     {"read_before_own_term_commit", &raft::CoreMutants::read_before_own_term_commit},
+    {"read_without_quorum", &raft::CoreMutants::read_without_quorum},
     {"acknowledge_before_persist", &raft::CoreMutants::acknowledge_before_persist},
     {"vote_twice", &raft::CoreMutants::vote_twice},
     {"vote_for_shorter_log", &raft::CoreMutants::vote_for_shorter_log},
