@@ -280,6 +280,7 @@ class LateAnswers {
       changed_.notify_all();
     }
     for (std::thread& thread : threads_) thread.join();
+    pool_.Stop();  // its tasks hold calls, and those hold their worker's files
   }
 
  private:
