@@ -55,7 +55,7 @@ func mutants(s sample) []mutant {
 				mutant{fmt.Sprintf("message %d twice", i), replace(message, message)})
 		}
 		for _, p := range plant(message) {
-			if !undetermined(message, p.message) {
+			if !undetermined(s.request, message, p.message) {
 				all = append(all, mutant{fmt.Sprintf("message %d: %s", i, p.what), replace(p.message)})
 			}
 		}

@@ -142,15 +142,15 @@ func swapped(length, at int) []int {
 }
 
 // undetermined says that a change is none that the comparison can or should see: it is in what normalize takes out.
-func undetermined(original, mutant proto.Message) bool {
+func undetermined(r request, original, mutant proto.Message) bool {
 	if before := headerOf(original); before != nil && headerOf(mutant).GetRaftTerm() == 0 {
 		return false
 	}
 	if before, streamed := original.(*pb.RangeStreamResponse); streamed {
 		return samePiece(before.RangeResponse, mutant.(*pb.RangeStreamResponse).RangeResponse)
 	}
-	left, _ := normalize(request{}, answer{messages: []proto.Message{original}})
-	right, _ := normalize(request{}, answer{messages: []proto.Message{mutant}})
+	left, _ := normalize(r, answer{messages: []proto.Message{original}})
+	right, _ := normalize(r, answer{messages: []proto.Message{mutant}})
 	alignRemaining(left[0], right[0])
 	return proto.Equal(left[0], right[0])
 }
