@@ -111,7 +111,7 @@ func streamMutants(s recordedStream) []streamMutant {
 			!isProgress(s.responses[next]) && !unseen(s, response, s.responses[next]) { // two equal refusals may change places
 			responses := append([]*pb.WatchResponse{}, s.responses...)
 			responses[i], responses[next] = responses[next], responses[i]
-			all = append(all, streamMutant{fmt.Sprintf("response %d and the next swapped", i), responses})
+			all = append(all, streamMutant{fmt.Sprintf("response %d and the next swapped: %v and %v", i, response, s.responses[next]), responses})
 		}
 		for _, p := range plant(response) {
 			if changed := p.message.(*pb.WatchResponse); !unseen(s, response, changed) {
