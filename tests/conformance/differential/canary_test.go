@@ -108,7 +108,8 @@ func streamMutants(s recordedStream) []streamMutant {
 		add("lost", i)
 		add("twice", i, response, response)
 		if next := i + 1; next < len(s.responses) && s.responses[next].WatchId == response.WatchId &&
-			!isProgress(s.responses[next]) && !unseen(s, response, s.responses[next]) { // two equal refusals may change places
+			!isProgress(s.responses[next]) && isRefusal(response) == isRefusal(s.responses[next]) &&
+			!unseen(s, response, s.responses[next]) {
 			responses := append([]*pb.WatchResponse{}, s.responses...)
 			responses[i], responses[next] = responses[next], responses[i]
 			all = append(all, streamMutant{fmt.Sprintf("response %d and the next swapped: %v and %v", i, response, s.responses[next]), responses})
@@ -121,6 +122,10 @@ func streamMutants(s recordedStream) []streamMutant {
 	}
 	return append(all, earlyProgress(s)...)
 }
+
+// isRefusal: of a watch that never was. Refusals carry the id -1, which a watch may have as well, and are compared by
+// themselves; two equal ones may change places.
+func isRefusal(response *pb.WatchResponse) bool { return response.Created && response.Canceled }
 
 // unseen are changes that time alone may make: another term, and on a stream that was not waited for, how far the store
 // was when the events were sent.
