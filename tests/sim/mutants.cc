@@ -66,9 +66,15 @@ constexpr StoreMutantName kStoreMutants[] = {
     {"event_of_last_turn_again", &StoreMutants::event_of_last_turn_again},
 };
 
+// Nobody compares a single node's hashes with another's.
+constexpr StoreMutantName kStoreMutantsOfClusters[] = {
+    {"hash_of_revision_before", &StoreMutants::hash_of_revision_before},
+};
+
 class SpoiledView final : public storage::View {
  public:
-  explicit SpoiledView(std::shared_ptr<const storage::View> view) : view_(std::move(view)) {}
+  SpoiledView(std::shared_ptr<const storage::View> view, StoreMutants mutants)
+      : view_(std::move(view)), mutants_(mutants) {}
 
   const storage::View& inner() const { return *view_; }
 
@@ -84,7 +90,11 @@ class SpoiledView final : public storage::View {
     return view_->Slice(request, bytes_max);
   }
   absl::StatusOr<api::HashKvResult> HashKv(int64_t at, const std::atomic<bool>& stop) const override {
-    return view_->HashKv(at, stop);
+    const int64_t hashed = at == 0 ? view_->revision().value : at;
+    if (!mutants_.hash_of_revision_before || hashed - 1 <= view_->compacted().value) return view_->HashKv(at, stop);
+    absl::StatusOr<api::HashKvResult> result = view_->HashKv(hashed - 1, stop);
+    if (result.ok()) result->hash_revision = hashed;
+    return result;
   }
   absl::StatusOr<api::TxnResult> ReadTxn(const api::TxnRequest& request) const override {
     return view_->ReadTxn(request);
@@ -93,7 +103,7 @@ class SpoiledView final : public storage::View {
   absl::StatusOr<storage::EventSlice> Events(std::string_view key, std::string_view range_end, api::Revision from,
                                              bool previous, size_t events_max) const override {
     absl::StatusOr<storage::EventSlice> slice = view_->Events(key, range_end, from, previous, events_max);
-    if (!slice.ok() || slice->events == nullptr) return slice;
+    if (!mutants_.tombstone_lost_at_compacted || !slice.ok() || slice->events == nullptr) return slice;
     auto fewer = std::make_shared<EventBatch>(*slice->events);
     std::erase_if(fewer->events, [compacted = view_->compacted()](const Event& event) {
       return event.type == Event::Type::kDelete && event.revision == compacted;
@@ -104,6 +114,7 @@ class SpoiledView final : public storage::View {
 
  private:
   const std::shared_ptr<const storage::View> view_;
+  const StoreMutants mutants_;
 };
 
 class SpoiledStateMachine final : public storage::StateMachine {
@@ -124,7 +135,8 @@ class SpoiledStateMachine final : public storage::StateMachine {
   raft::Index applied() const override { return machine_->applied(); }
   raft::Term applied_term() const override { return machine_->applied_term(); }
   std::shared_ptr<const storage::View> view() const override {
-    return mutants_.tombstone_lost_at_compacted ? std::make_shared<SpoiledView>(machine_->view()) : machine_->view();
+    const bool spoiled = mutants_.tombstone_lost_at_compacted || mutants_.hash_of_revision_before;
+    return spoiled ? std::make_shared<SpoiledView>(machine_->view(), mutants_) : machine_->view();
   }
   std::vector<storage::LeaseInfo> Leases() const override { return machine_->Leases(); }
   std::optional<storage::LeaseInfo> FindLease(api::LeaseId id) const override { return machine_->FindLease(id); }
@@ -199,6 +211,7 @@ const std::vector<std::string_view>& ClusterMutantNames() {
     std::vector<std::string_view> all;
     for (const NodeMutantName& mutant : kNodeMutantsOfClusters) all.push_back(mutant.name);
     for (const CoreMutantName& mutant : kCoreMutants) all.push_back(mutant.name);
+    for (const StoreMutantName& mutant : kStoreMutantsOfClusters) all.push_back(mutant.name);
     return all;
   }();
   return names;
@@ -217,13 +230,16 @@ bool Plant(std::string_view name, Mutants* mutants) {
   for (const StoreMutantName& mutant : kStoreMutants) {
     if (mutant.name == name) return mutants->store.*mutant.mutant = true;
   }
+  for (const StoreMutantName& mutant : kStoreMutantsOfClusters) {
+    if (mutant.name == name) return mutants->store.*mutant.mutant = true;
+  }
   return false;
 }
 
 std::unique_ptr<storage::StateMachine> Spoil(std::unique_ptr<storage::StateMachine> machine, StoreMutants mutants,
                                              raft::Index known) {
-  const bool spoiled =
-      mutants.ranges_skipped_in_replay || mutants.tombstone_lost_at_compacted || mutants.event_of_last_turn_again;
+  const bool spoiled = mutants.ranges_skipped_in_replay || mutants.tombstone_lost_at_compacted ||
+                       mutants.event_of_last_turn_again || mutants.hash_of_revision_before;
   if (!spoiled) return machine;
   return std::make_unique<SpoiledStateMachine>(std::move(machine), mutants, known);
 }

@@ -15,6 +15,7 @@ struct StoreMutants {
   bool ranges_skipped_in_replay = false;     // what nobody waits for is applied without its ranges
   bool tombstone_lost_at_compacted = false;  // a delete at the compacted revision is gone with the compaction
   bool event_of_last_turn_again = false;     // the events of a turn begin with one of the turn before
+  bool hash_of_revision_before = false;      // what is hashed for a revision is what was there before it
 };
 
 struct Mutants {
