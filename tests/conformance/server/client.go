@@ -37,6 +37,17 @@ func NewClient(endpoint string, options ...func(*clientv3.Config)) (*clientv3.Cl
 	return clientv3.New(config)
 }
 
+// clientOf is one that ends with the test.
+func clientOf(t testing.TB, endpoint string) *clientv3.Client {
+	t.Helper()
+	client, err := NewClient(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
 // Connection is the bare gRPC connection of a client of its own, for calls that the official client cannot make.
 func (s *Server) Connection(t testing.TB) *grpc.ClientConn {
 	t.Helper()

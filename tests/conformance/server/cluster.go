@@ -109,10 +109,5 @@ func (s *Server) leads() bool {
 // Client is an official client of all members that ends with the test.
 func (d *Datastore) Client(t testing.TB) *clientv3.Client {
 	t.Helper()
-	client, err := NewClient(d.Endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	return client
+	return clientOf(t, d.Endpoint)
 }

@@ -251,12 +251,7 @@ func (s *Server) end(t testing.TB) {
 // Client is an official client that ends with the test.
 func (s *Server) Client(t testing.TB) *clientv3.Client {
 	t.Helper()
-	client, err := NewClient(s.Endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { client.Close() })
-	return client
+	return clientOf(t, s.Endpoint)
 }
 
 // Context bounds the calls of a test that each must be answered soon.
