@@ -235,6 +235,8 @@ absl::Status ComposedServer::Open(const Settings& settings, Events events) {
     return front;
   }
   node_started_ = true;
+  // Before anybody is heard, and before the loop that tells of changes runs.
+  incarnations_.SetMembers(storage_->state_machine->Members());
   node_->Start([this] { BeginServing(); });
   // What comes from others finds a node that runs.
   transport_->Start({.on_message = [this](raft::Message message) { node_->Step(std::move(message)); },

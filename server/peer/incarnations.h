@@ -9,8 +9,9 @@
 //   3. A member that starts without a folder asks the others and does not start when they know an earlier life of it.
 //      One that nobody could warn is refused when it introduces itself, or finds its row in the log, and ends at once.
 //
-// What remains: a member that is lost before its first entry is committed, among members that never heard of it or
-// were restarted since, is taken for the new one; so is a copy of a folder that is older than what it acknowledged.
+// What remains: a member that is lost in its first minute, before the others have its row in their flushed stores, is
+// taken for the new one by those that never heard of it or were restarted since; so is a copy of a folder that is older
+// than what it acknowledged.
 //
 // Safe for all threads.
 #pragma once

@@ -197,7 +197,7 @@ class VirtualCluster {
       auto made = Node::Open(seams, std::move(options), recovered);
       ASSERT_TRUE(made.ok()) << made.status();
       node = *std::move(made);
-      cluster.network_.Connect(id, *node);
+      cluster.network_.Connect(id, 0, *node, {});
       node->Start([] {});
     }
     void Stop() {

@@ -49,6 +49,8 @@ CounterFields Fields(ClusterCounters& c) {
                        {"members-removed", &c.membership.removals},
                        {"changes-failed", &c.membership.changes_failed},
                        {"disks-lost", &c.membership.disks_lost},
+                       {"second-lives", &c.second_lives},
+                       {"second-lives-ended", &c.second_lives_ended},
                        {"false-alarms", &c.false_alarms},
                        {"leader-moves", &c.leader_moves},
                        {"terms", &c.terms},

@@ -1,17 +1,17 @@
 #include "tests/sim/cluster_run.h"
 
 #include <algorithm>
-#include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "glog/logging.h"
 #include "tests/sim/cluster_faults.h"
+#include "tests/sim/hash_checker.h"
 #include "tests/sim/machine.h"
 #include "tests/sim/message_text.h"
 #include "tests/sim/raft_invariants.h"
@@ -31,30 +31,6 @@ constexpr Duration kLeastTime = 61s;
 // Where members come and go so fast that what one leaves over another one never does.
 constexpr Duration kMostTime = 15min;
 constexpr uint64_t kOperationsOfJoiners = 60;
-constexpr size_t kSizes[] = {3, 3, 5, 3, 1, 3, 5, 7};
-
-// How long clients think, and with it how far apart the faults are and how much goes by between two writes.
-struct Pace {
-  Duration thought_max;
-  Duration fault_longest;  // of a partition or a storm; twice the time without power
-};
-constexpr Pace kPaces[] = {{110ms, 8s}, {1s, 15s}, {4s, 30s}, {8s, 60s}};
-
-struct PlannedFault {
-  uint64_t at = 0;  // when so many operations have begun
-  Fault fault = Fault::kPowerLoss;
-};
-
-server::NodeOptions MakeNodeOptions(const ClusterRunOptions& run, uint64_t id) {
-  server::NodeOptions options = SmallNodeOptions(run.mutants);
-  options.member_id = id;
-  options.name = absl::StrCat("m", id);
-  options.client_urls = {absl::StrCat("http://10.0.0.", id, ":2379")};
-  options.log_entries_kept = 20;
-  options.snapshot_piece_bytes = 8 << 10;
-  options.raft.memory_tail_bytes_max = 16 << 10;
-  return options;
-}
 
 class ClusterSimulation {
  public:
@@ -64,12 +40,15 @@ class ClusterSimulation {
         scheduler_(random_()),
         truth_(verdict_),
         invariants_(truth_, verdict_),
+        hashes_(truth_, verdict_, result_.counters.hashes),
         clients_(scheduler_.NewLoop("clients")),
         network_(scheduler_, random_()) {
     network_.Observe([this](const raft::Message& message) { OnSend(message); });
-    network_.OnRefused([this](uint64_t id) { RetireLater(id); });
+    network_.OnHeard([this](uint64_t from, uint64_t to, uint64_t incarnation) { OnHeard(from, to, incarnation); });
+    network_.OnRefused([this](uint64_t id, server::RefusalReason reason) { OnRefused(id, reason); });
+    if (options.mutants.second_life_heard) network_.ListenToSecondLives();
     scheduler_.SetStalls(60, 4ms);
-    network_.SetWeather({.loss_one_in = 0, .repeat_one_in = 0, .delay_min = 100us, .delay_max = 2ms});
+    Heal();
     const size_t size = kSizes[options.seed % std::size(kSizes)];
     std::vector<api::Member> members;
     for (uint64_t id = 1; id <= size; ++id) {
@@ -85,11 +64,7 @@ class ClusterSimulation {
                             .on_new = [this](uint64_t id, const std::vector<api::Member>& list) { Join(id, list); },
                             .on_gone = [this](uint64_t id) { Retire(id); }},
                         result_.counters.membership);
-    for (int round = 0; round < 3; ++round) {
-      for (const Fault fault : kFaults) plan_.push_back({random_() % (options.operations * 9 / 10) + 20, fault});
-    }
-    std::stable_sort(plan_.begin(), plan_.end(),
-                     [](const PlannedFault& a, const PlannedFault& b) { return a.at < b.at; });
+    plan_ = PlanFaults(random_, options.operations);
   }
 
   ClusterResult Run() {
@@ -133,15 +108,18 @@ class ClusterSimulation {
     Machine machine;
     Workload workload;
     WatchClient stream;
-    bool gone = false;  // removed, or its disk is lost: it never comes back
+    bool gone = false;         // removed, or its disk is lost: it never comes back
+    uint64_t second_life = 0;  // the incarnation of a process that runs under its id without its disk; 0: none
   };
 
   uint64_t FirstShare(size_t size) const { return options_.operations / std::min<size_t>(size, 3); }
   MachineOptions Complete(MachineOptions options, uint64_t id) {
     std::vector<api::Member> joining = std::move(options.node.joining);
-    options.node = MakeNodeOptions(options_, id);
+    options.node = SmallMemberOptions(options_.mutants, id);
     options.node.joining = std::move(joining);
     options.node.on_removed = [this, id] { RetireLater(id); };
+    options.node.on_forgot = [this, id] { OnRefused(id, server::RefusalReason::kForgot); };
+    options.node.on_members = [this, id](const std::vector<api::Member>& list) { network_.SetMembers(id, list); };
     options.mutants = options_.mutants.store;
     options.clock_rate = 0.95 + 0.05 * static_cast<double>(random_() % 3);
     options.transport = &network_.TransportOf(id);
@@ -155,15 +133,11 @@ class ClusterSimulation {
 
   void OnSend(const raft::Message& message) {
     const Site* sender = Find(message.from.value);
+    if (sender != nullptr && sender->second_life != 0) return;  // nobody listens
     invariants_.OnSend(message, sender == nullptr ? raft::Index{} : sender->machine.durable());
-    if (options_.trace_lines > 0) Note(Describe(message));
+    if (trace_.kept()) Note(Describe(message));
   }
-  void Note(std::string_view what) {
-    if (options_.trace_lines == 0) return;
-    const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(scheduler_.now() - start_).count();
-    result_.trace.push_back(absl::StrFormat("%11.6f  %s", static_cast<double>(micros) / 1e6, std::string(what)));
-    if (result_.trace.size() > options_.trace_lines) result_.trace.pop_front();
-  }
+  void Note(std::string_view what) { trace_.Note(scheduler_.now() - start_, what); }
 
   // ---- members ---------------------------------------------------------------------------------------------------
 
@@ -191,10 +165,60 @@ class ClusterSimulation {
   }
   void Retire(uint64_t id) {
     Site* site = Find(id);
-    if (site == nullptr || std::exchange(site->gone, true)) return;
+    if (site == nullptr) return;
+    EndSecondLife(*site);
+    if (std::exchange(site->gone, true)) return;
     Note(absl::StrCat("== m", id, " is gone"));
     left_over_ += site->workload.left();
     LosePower(*site);
+  }
+
+  // ---- who begins anew under its old id --------------------------------------------------------------------------
+
+  // Its incarnation is published, and no power loss makes anybody forget that.
+  bool IsKnownForGood(uint64_t id) {
+    const auto published = published_.find(id);
+    return published != published_.end() && std::all_of(sites_.begin(), sites_.end(), [&](const auto& site) {
+             if (site->gone) return true;
+             if (site->machine.node() == nullptr) return false;
+             const absl::StatusOr<raft::Index> persisted = site->machine.state_machine().PersistedApplied();
+             return persisted.ok() && *persisted >= published->second;
+           });
+  }
+  void NotePublished() {
+    for (const api::Member& member : truth_.replay().Members()) {
+      if (member.incarnation != 0) published_.emplace(member.id, truth_.replay().applied());
+    }
+  }
+  // The member is gone for ever; what runs in its place is a stranger with its id. Nobody has warned it.
+  void BeginSecondLife(Site& site) {
+    ++result_.counters.second_lives;
+    Retire(site.id);
+    site.machine.LoseDisks();
+    site.second_life = site.machine.incarnation();
+    clients_->PostAfter(RandomDuration(1ms, 2s), [this, &site] {
+      if (site.second_life == 0 || verdict_.broken()) return;
+      site.machine.Start([] {});
+      if (site.machine.node() != nullptr) Connect(site);
+    });
+  }
+  void EndSecondLife(Site& site) {
+    if (std::exchange(site.second_life, 0) == 0) return;
+    Note(absl::StrCat("== m", site.id, " hears that it lost its disk"));
+    ++result_.counters.second_lives_ended;
+    network_.Disconnect(site.id);
+    site.machine.LosePower();
+  }
+  void OnHeard(uint64_t from, uint64_t to, uint64_t incarnation) {
+    const Site* site = Find(from);
+    if (site == nullptr || site->second_life != incarnation) return;
+    verdict_.Broken(absl::StrCat("m", to, " listens to m", from, ", which has lost its disk and begins anew"));
+  }
+  void OnRefused(uint64_t id, server::RefusalReason reason) {
+    const Site* site = Find(id);
+    if (reason == server::RefusalReason::kForgot && site != nullptr && !site->gone)
+      return verdict_.Broken(absl::StrCat("m", id, " is told that it lost its disk, which it has"));
+    if (reason != server::RefusalReason::kOther) RetireLater(id);
   }
 
   // Connections are made again all the time, and whoever is known as removed where he introduces himself hears so.
@@ -213,32 +237,18 @@ class ClusterSimulation {
     clients_->PostAfter(RandomDuration(200ms, pace_.fault_longest / 2), [this] {
       if (settling_) return;
       RetireRefused();
+      NotePublished();
       membership_->Act();
       ActOnMembers();
     });
   }
 
-  // What members say of the whole of their data at a revision is what a replay of the log has there, which never
-  // purges.
   void ActOnHashes() {
     clients_->PostAfter(RandomDuration(100ms, pace_.fault_longest), [this] {
       if (settling_) return;
-      if (server::Node* node = AnyNode(); node != nullptr) {
-        node->HashKv(0, [this](const absl::StatusOr<api::HashKvResult>& result) {
-          if (result.ok()) CheckHash(*result);
-        });
-      }
+      if (server::Node* node = AnyNode(); node != nullptr) hashes_.Ask(*node);
       ActOnHashes();
     });
-  }
-  void CheckHash(const api::HashKvResult& said) {
-    const std::atomic<bool> stop{false};
-    const absl::StatusOr<api::HashKvResult> replayed = truth_.replay().view()->HashKv(said.hash_revision, stop);
-    if (!replayed.ok() || replayed->compact_revision != said.compact_revision) return;  // compacted meanwhile
-    ++result_.counters.hashes;
-    if (replayed->hash == said.hash) return;
-    verdict_.Broken(absl::StrCat("a member's data at revision ", said.hash_revision, " have the hash ", said.hash,
-                                 ", those of a replay ", replayed->hash));
   }
 
   bool Finished() const {
@@ -267,9 +277,12 @@ class ClusterSimulation {
   void Start(Site& site) {
     site.machine.Start([] {});
     if (site.machine.node() == nullptr) return;
-    network_.Connect(site.id, *site.machine.node());
+    Connect(site);
     site.workload.Connect(*site.machine.node());
     site.stream.Connect(*site.machine.node());
+  }
+  void Connect(Site& site) {
+    network_.Connect(site.id, site.machine.incarnation(), *site.machine.node(), site.machine.state_machine().Members());
   }
   void Disconnect(Site& site) {
     site.workload.Disconnect();
@@ -342,6 +355,9 @@ class ClusterSimulation {
       case Fault::kDiskLost:
         if (membership_->Lose(site.id)) Retire(site.id);
         return;
+      case Fault::kSecondLife:
+        if (IsKnownForGood(site.id) && membership_->Lose(site.id)) BeginSecondLife(site);
+        return;
       case Fault::kPausedAndCutOff:
         if (site.machine.node() == nullptr) return;
         ++counters.paused_and_cut_off;
@@ -409,6 +425,10 @@ class ClusterSimulation {
     for (auto& site : sites_) {
       if (!site->gone) there.push_back(site.get());
     }
+    for (const auto& site : sites_) {
+      if (site->second_life == 0) continue;
+      verdict_.Broken(absl::StrCat("m", site->id, ", which has lost its disk, has not heard so long after healing"));
+    }
     for (Site* site : there) CheckSettled(*site);
     for (Site* site : there) site->stream.AskForProgress();
     scheduler_.RunFor(1s);
@@ -437,6 +457,7 @@ class ClusterSimulation {
     result_.broken = verdict_.what();
     scheduler_.Trace(static_cast<uint64_t>(truth_.revision().value));
     scheduler_.Trace(truth_.replay().digest());
+    result_.trace = trace_.lines();
     result_.trace_hash = scheduler_.trace_hash();
     result_.counters.network = network_.counters();
     result_.counters.messages_checked = invariants_.checked();
@@ -459,11 +480,14 @@ class ClusterSimulation {
   Verdict verdict_;
   Truth truth_;
   RaftInvariants invariants_;
+  HashChecker hashes_;
   int64_t answered_ = 1;  // the highest revision that anybody was told
+  MessageTrace trace_{options_.trace_lines};
   std::unique_ptr<SimulatedLoop> clients_;
   Network network_;
   std::vector<std::unique_ptr<Site>> sites_;
   std::optional<MembershipClient> membership_;
+  std::map<uint64_t, raft::Index> published_;  // by member: its incarnation is, in this entry or an earlier one
   std::deque<PlannedFault> plan_;
   uint64_t left_over_ = 0;  // operations that removed members did not come to; the next one that joins does
   bool settling_ = false;

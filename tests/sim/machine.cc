@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "glog/logging.h"
 #include "server/node/bootstrap.h"
 
@@ -27,25 +28,43 @@ server::NodeOptions SmallNodeOptions(const Mutants& mutants) {
   options.watch.slice_rows_max = 64;
   options.watch.slice_bytes_max = 4000;
   options.mutants = mutants.node;
+  // The wall clock jumps to anywhere between two looks at it: nothing may depend on it.
+  options.unix_seconds = [state = uint64_t{1}]() mutable {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return static_cast<double>(state >> 32);
+  };
+  return options;
+}
+
+server::NodeOptions SmallMemberOptions(const Mutants& mutants, uint64_t id) {
+  server::NodeOptions options = SmallNodeOptions(mutants);
+  options.member_id = id;
+  options.name = absl::StrCat("m", id);
+  options.client_urls = {absl::StrCat("http://10.0.0.", id, ":2379")};
+  options.log_entries_kept = 20;
+  options.snapshot_piece_bytes = 8 << 10;
+  options.raft.memory_tail_bytes_max = 16 << 10;
   return options;
 }
 
 Machine::Machine(Scheduler& scheduler, uint64_t seed, MachineOptions options, Truth& truth, Verdict& verdict)
-    : scheduler_(scheduler),
-      random_(seed),
-      options_(std::move(options)),
-      truth_(truth),
-      verdict_(verdict),
-      disk_(std::make_unique<testing::MemoryDisk>()) {
+    : scheduler_(scheduler), random_(seed), options_(std::move(options)), truth_(truth), verdict_(verdict) {
   options_.node.on_fatal = [this](const std::string& why) {
     gave_up_ = true;
     if (!disk_broke()) verdict_.Broken("the node gave up: " + why);
   };
-  CHECK(disk_->CreateFolder(kLogFolder).ok());
-  CHECK(disk_->CreateFolder(testing::MemorySnapshots::kFolder).ok());
+  BeginDisk();
 }
 
 Machine::~Machine() { Release(); }
+
+void Machine::BeginDisk() {
+  disk_ = std::make_unique<testing::MemoryDisk>();
+  store_disk_ = std::make_shared<storage::MemoryDisk>();
+  options_.node.incarnation = random_() | 1;
+  CHECK(disk_->CreateFolder(kLogFolder).ok());
+  CHECK(disk_->CreateFolder(testing::MemorySnapshots::kFolder).ok());
+}
 
 void Machine::Start(server::Loop::Task ready) {
   const LoopOptions clock{.clock_rate = options_.clock_rate};
@@ -118,6 +137,11 @@ void Machine::LosePower() {
   Release();
   writes_refused_ += disk_->refused_for_space();
   disk_ = disk_->AfterCrash([this](const testing::UnsyncedPiece&) { return random_() % 2 == 0; });
+}
+
+void Machine::LoseDisks() {
+  LosePower();
+  BeginDisk();
 }
 
 void Machine::MendDisk() { disk_->FailCalls(0, 0, testing::DiskFault::kIoError); }

@@ -26,6 +26,7 @@ struct MachineOptions {
 
 // Limits so small that everything happens often: flushes, purges in pieces, watchers that fall behind.
 server::NodeOptions SmallNodeOptions(const Mutants& mutants);
+server::NodeOptions SmallMemberOptions(const Mutants& mutants, uint64_t id);  // of a cluster
 
 class Machine {
  public:
@@ -41,6 +42,8 @@ class Machine {
   // Everything in memory is gone, and any part of what was written and not synced. A power loss may come in the middle
   // of a store's own flush: some of the unflushed batches are there afterwards.
   void LosePower();
+  // And everything on the disks. Another start begins as the first one did, with another incarnation.
+  void LoseDisks();
 
   // No more space than there is, until FreeDisk; power losses do not help.
   void FillDisk() { disk_->set_capacity(disk_->bytes_used() + random_() % 2000); }
@@ -57,11 +60,13 @@ class Machine {
 
   server::Node* node() { return node_.get(); }
   raft::Index durable() const { return log_ == nullptr ? raft::Index{} : log_->last_index(); }  // in the log on disk
-  const storage::StateMachine& state_machine() const { return *state_machine_; }
+  const storage::StateMachine& state_machine() const { return *state_machine_; }                // while the node runs
+  uint64_t incarnation() const { return options_.node.incarnation; }
   int snapshots_installed() const { return snapshots_installed_ + (snapshots_ ? snapshots_->installed() : 0); }
   server::Metrics& metrics() { return metrics_; }
 
  private:
+  void BeginDisk();
   std::array<SimulatedLoop*, 5> Loops() const;  // null while the node does not run
 
   Scheduler& scheduler_;
@@ -75,7 +80,7 @@ class Machine {
   std::unique_ptr<testing::MemoryDisk> disk_;
   uint64_t writes_refused_ = 0;  // by earlier states of the disk
   bool gave_up_ = false;
-  std::shared_ptr<storage::MemoryDisk> store_disk_ = std::make_shared<storage::MemoryDisk>();
+  std::shared_ptr<storage::MemoryDisk> store_disk_;
 
   uint64_t starts_ = 0;
   int snapshots_installed_ = 0;  // in earlier lives

@@ -1,8 +1,10 @@
 #include "tests/sim/message_text.h"
 
+#include <chrono>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 
 namespace regent::sim {
 namespace {
@@ -52,6 +54,13 @@ struct BodyText {
 std::string Describe(const raft::Message& message) {
   return absl::StrCat("m", message.from.value, " -> m", message.to.value, "  term ", message.term.value, "  ",
                       std::visit(BodyText(), message.body));
+}
+
+void MessageTrace::Note(Duration at, std::string_view what) {
+  if (!kept()) return;
+  const auto micros = std::chrono::duration_cast<std::chrono::microseconds>(at).count();
+  lines_.push_back(absl::StrFormat("%11.6f  %s", static_cast<double>(micros) / 1e6, what));
+  if (lines_.size() > lines_max_) lines_.pop_front();
 }
 
 }  // namespace regent::sim

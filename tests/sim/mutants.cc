@@ -55,6 +55,8 @@ constexpr CoreMutantName kCoreMutants[] = {
     {"truncate_on_every_append", &raft::CoreMutants::truncate_on_every_append},
 };
 
+constexpr std::string_view kSecondLifeHeard = "second_life_heard";
+
 struct StoreMutantName {
   std::string_view name;
   bool StoreMutants::*mutant;
@@ -212,6 +214,7 @@ const std::vector<std::string_view>& ClusterMutantNames() {
     for (const NodeMutantName& mutant : kNodeMutantsOfClusters) all.push_back(mutant.name);
     for (const CoreMutantName& mutant : kCoreMutants) all.push_back(mutant.name);
     for (const StoreMutantName& mutant : kStoreMutantsOfClusters) all.push_back(mutant.name);
+    all.push_back(kSecondLifeHeard);
     return all;
   }();
   return names;
@@ -233,7 +236,7 @@ bool Plant(std::string_view name, Mutants* mutants) {
   for (const StoreMutantName& mutant : kStoreMutantsOfClusters) {
     if (mutant.name == name) return mutants->store.*mutant.mutant = true;
   }
-  return false;
+  return name == kSecondLifeHeard && (mutants->second_life_heard = true);
 }
 
 std::unique_ptr<storage::StateMachine> Spoil(std::unique_ptr<storage::StateMachine> machine, StoreMutants mutants,

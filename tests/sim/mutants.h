@@ -21,6 +21,7 @@ struct StoreMutants {
 struct Mutants {
   server::NodeMutants node;
   StoreMutants store;
+  bool second_life_heard = false;  // who begins anew under a member's id is listened to
 };
 
 // Those that one node can have, and those that need a cluster.

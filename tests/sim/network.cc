@@ -46,10 +46,17 @@ server::Transport& Network::TransportOf(uint64_t id) {
   return *place.link;
 }
 
-void Network::Connect(uint64_t id, server::Node& node) {
+void Network::Connect(uint64_t id, uint64_t incarnation, server::Node& node, const std::vector<api::Member>& members) {
   Place& place = places_[id];
   place.node = &node;
   place.up_since = scheduler_.now();
+  place.incarnation = incarnation;
+  place.incarnations = std::make_unique<server::Incarnations>();
+  place.incarnations->SetMembers(members);
+}
+
+void Network::SetMembers(uint64_t id, const std::vector<api::Member>& members) {
+  if (IsUp(id)) places_.at(id).incarnations->SetMembers(members);
 }
 
 void Network::Disconnect(uint64_t id) {
@@ -87,6 +94,14 @@ Duration Network::Delay() {
   return weather_.delay_min + Duration(static_cast<int64_t>(range == 0 ? 0 : random_() % range));
 }
 
+// As the composed server admits a connection, but of every message: connections are made again all the time.
+std::optional<server::RefusalReason> Network::Judge(const Place& receiver, uint64_t from, uint64_t incarnation) const {
+  if (receiver.node->WasRemoved(from)) return server::RefusalReason::kRemoved;
+  if (!judges_) return std::nullopt;
+  const auto refusal = receiver.incarnations->Judge({.from = {from}, .incarnation = incarnation});
+  return refusal.has_value() ? std::optional(refusal->reason) : std::nullopt;
+}
+
 void Network::Carry(uint64_t from, uint64_t to, Kind kind, std::function<void(server::Node&)> arrive) {
   ++counters_.sent;
   if (IsCut(from, to)) {
@@ -103,15 +118,17 @@ void Network::Carry(uint64_t from, uint64_t to, Kind kind, std::function<void(se
     copies = 2;
   }
   for (; copies > 0; --copies) {
-    loop_->PostAfter(Delay(), [this, from, to, arrive] {
+    loop_->PostAfter(Delay(), [this, from, to, incarnation = places_.at(from).incarnation, arrive] {
       if (!IsUp(to) || IsCut(from, to)) return;
-      if (places_.at(to).node->WasRemoved(from)) {
+      const Place& receiver = places_.at(to);
+      if (const std::optional<server::RefusalReason> refusal = Judge(receiver, from, incarnation)) {
         ++counters_.refused;
-        if (refused_) refused_(from);
+        if (refused_ && places_.at(from).incarnation == incarnation) refused_(from, *refusal);
         return;
       }
       ++counters_.delivered;
-      arrive(*places_.at(to).node);
+      if (heard_) heard_(from, to, incarnation);
+      arrive(*receiver.node);
     });
   }
 }

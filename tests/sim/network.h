@@ -6,11 +6,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "server/node/node.h"
+#include "server/peer/incarnations.h"
 #include "tests/sim/scheduler.h"
 
 namespace regent::sim {
@@ -34,11 +37,19 @@ class Network {
   server::Transport& TransportOf(uint64_t id);
   // Sees every message when it is sent, whatever becomes of it.
   void Observe(std::function<void(const raft::Message&)> observer) { observer_ = std::move(observer); }
-  // A member that others know as removed is not listened to, and hears so.
-  void OnRefused(std::function<void(uint64_t id)> refused) { refused_ = std::move(refused); }
+  // Who is listened to, with the incarnation that it sends.
+  void OnHeard(std::function<void(uint64_t from, uint64_t to, uint64_t incarnation)> heard) {
+    heard_ = std::move(heard);
+  }
+  // A member that others know as removed, or by another data folder, is not listened to, and hears so.
+  void OnRefused(std::function<void(uint64_t id, server::RefusalReason reason)> refused) {
+    refused_ = std::move(refused);
+  }
+  void ListenToSecondLives() { judges_ = false; }  // a planted bug
 
-  // The member's process runs.
-  void Connect(uint64_t id, server::Node& node);
+  // The member's process runs; `members`: whom it knows.
+  void Connect(uint64_t id, uint64_t incarnation, server::Node& node, const std::vector<api::Member>& members);
+  void SetMembers(uint64_t id, const std::vector<api::Member>& members);
   // It has ended. Who can hear it hears its connections close.
   void Disconnect(uint64_t id);
   // A connection breaks, and nothing else: the others take the member for dead.
@@ -58,6 +69,8 @@ class Network {
   struct Place {
     server::Node* node = nullptr;  // null: down
     MonotonicTime up_since;
+    uint64_t incarnation = 0;
+    std::unique_ptr<server::Incarnations> incarnations;  // what the process knows of the others
     std::unique_ptr<Link> link;
   };
 
@@ -65,7 +78,8 @@ class Network {
   bool IsUp(uint64_t id) const;
   Duration Delay();
   bool OneIn(uint64_t times) { return times > 0 && random_() % times == 0; }
-  // `arrive` may be called twice when `repeatable`.
+  std::optional<server::RefusalReason> Judge(const Place& receiver, uint64_t from, uint64_t incarnation) const;
+  // `arrive` may be called twice for a message.
   enum class Kind : uint8_t { kMessage, kNote };
   void Carry(uint64_t from, uint64_t to, Kind kind, std::function<void(server::Node&)> arrive);
 
@@ -77,7 +91,9 @@ class Network {
   std::set<std::pair<uint64_t, uint64_t>> cut_;
   NetworkCounters counters_;
   std::function<void(const raft::Message&)> observer_;
-  std::function<void(uint64_t id)> refused_;
+  std::function<void(uint64_t from, uint64_t to, uint64_t incarnation)> heard_;
+  std::function<void(uint64_t id, server::RefusalReason reason)> refused_;
+  bool judges_ = true;
 };
 
 }  // namespace regent::sim
