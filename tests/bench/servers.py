@@ -214,6 +214,13 @@ class RunningCluster:
                 raise BenchError(f"a learner does not catch up; see {learner.folder}/server.log")
             time.sleep(0.2)
 
+    def remove_learner(self):
+        learner = self.members.pop()
+        listed = etcdctl(self.members[0].endpoint, "member", "list").splitlines()
+        [own] = [line for line in listed if f"http://127.0.0.1:{learner.peer_port}" in line]
+        etcdctl(self.members[0].endpoint, "member", "remove", own.split(",")[0])
+        learner.__exit__()
+
     @property
     def endpoint(self):
         """Of those that vote: etcd's learners serve nobody."""
