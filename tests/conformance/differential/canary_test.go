@@ -2,6 +2,7 @@ package differential
 
 import (
 	"fmt"
+	"iter"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -18,7 +19,7 @@ func plantAnswers(t *testing.T, samples map[string][]sample) {
 	for method, list := range samples {
 		found := 0
 		for _, s := range list {
-			for _, p := range mutants(s) {
+			for p := range mutants(s) {
 				if len(compareAnswers(s.request, p.answer, s.answer)) == 0 {
 					t.Errorf("the comparison does not find what was planted in %s: %s\n%v", method, p.what, describe(p.answer))
 					return
@@ -35,32 +36,35 @@ type mutant struct {
 	answer answer
 }
 
-func mutants(s sample) []mutant {
-	all := []mutant{
-		{"an error instead", answer{messages: s.answer.messages, err: status.Error(codes.Unavailable, "etcdserver: no leader")}},
-	}
-	if s.answer.err != nil {
-		was := status.Convert(s.answer.err)
-		return append(all, mutant{"no error", answer{}},
-			mutant{"another code", answer{err: status.Error(was.Code()+1, was.Message())}},
-			mutant{"another text", answer{err: status.Error(was.Code(), was.Message()+".")}})
-	}
-	for i, message := range s.answer.messages {
-		replace := func(with ...proto.Message) answer {
-			messages := append(clones(s.answer.messages[:i]), with...)
-			return answer{messages: append(messages, clones(s.answer.messages[i+1:])...)}
+// One at a time: together they are gigabytes.
+func mutants(s sample) iter.Seq[mutant] {
+	return func(yield func(mutant) bool) {
+		if !yield(mutant{"an error instead", answer{messages: s.answer.messages, err: status.Error(codes.Unavailable, "etcdserver: no leader")}}) {
+			return
 		}
-		if !isEmptyPiece(message) {
-			all = append(all, mutant{fmt.Sprintf("message %d lost", i), replace()},
-				mutant{fmt.Sprintf("message %d twice", i), replace(message, message)})
+		if s.answer.err != nil {
+			was := status.Convert(s.answer.err)
+			_ = yield(mutant{"no error", answer{}}) &&
+				yield(mutant{"another code", answer{err: status.Error(was.Code()+1, was.Message())}}) &&
+				yield(mutant{"another text", answer{err: status.Error(was.Code(), was.Message()+".")}})
+			return
 		}
-		for _, p := range plant(message) {
-			if !undetermined(s.request, message, p.message) {
-				all = append(all, mutant{fmt.Sprintf("message %d: %s", i, p.what), replace(p.message)})
+		for i, message := range s.answer.messages {
+			replace := func(with ...proto.Message) answer {
+				messages := append(clones(s.answer.messages[:i]), with...)
+				return answer{messages: append(messages, clones(s.answer.messages[i+1:])...)}
+			}
+			if !isEmptyPiece(message) && !(yield(mutant{fmt.Sprintf("message %d lost", i), replace()}) &&
+				yield(mutant{fmt.Sprintf("message %d twice", i), replace(message, message)})) {
+				return
+			}
+			for p := range plant(message) {
+				if !undetermined(s.request, message, p.message) && !yield(mutant{fmt.Sprintf("message %d: %s", i, p.what), replace(p.message)}) {
+					return
+				}
 			}
 		}
 	}
-	return all
 }
 
 // isEmptyPiece: a piece of a streamed range without keys and header says nothing.
@@ -74,7 +78,7 @@ func plantStreams(t *testing.T, streams []recordedStream) {
 	t.Helper()
 	found := 0
 	for _, s := range streams {
-		for _, p := range streamMutants(s) {
+		for p := range streamMutants(s) {
 			if len(compareStreams(s.all, s.exact, p.responses, s.responses)) == 0 {
 				t.Errorf("the comparison does not find what was planted in a stream (exact: %v): %s", s.exact, p.what)
 				return
@@ -90,37 +94,57 @@ type streamMutant struct {
 	responses []*pb.WatchResponse
 }
 
-func streamMutants(s recordedStream) []streamMutant {
-	const looked = 8 // responses of a stream; the canaries are thousands as it is
-	var all []streamMutant
-	add := func(what string, i int, with ...*pb.WatchResponse) {
-		responses := append(append([]*pb.WatchResponse{}, s.responses[:i]...), with...)
-		all = append(all, streamMutant{fmt.Sprintf("response %d %s: %v", i, what, s.responses[i]), append(responses, s.responses[i+1:]...)})
+func streamMutants(s recordedStream) iter.Seq[streamMutant] {
+	return func(yield func(streamMutant) bool) {
+		const looked = 8 // responses of a stream; the canaries are thousands as it is
+		seen := 0
+		for i, response := range s.responses {
+			if isProgress(response) || response.Fragment {
+				continue // notifications are judged by what comes after them, fragments by what they make together
+			}
+			if seen++; seen > looked {
+				break
+			}
+			for m := range mutantsOfResponse(s, i) {
+				if !yield(m) {
+					return
+				}
+			}
+		}
+		for _, m := range earlyProgress(s) {
+			if !yield(m) {
+				return
+			}
+		}
 	}
-	seen := 0
-	for i, response := range s.responses {
-		if isProgress(response) || response.Fragment {
-			continue // notifications are judged by what comes after them, fragments by what they make together
+}
+
+// mutantsOfResponse are those in which something is wrong with the i-th response.
+func mutantsOfResponse(s recordedStream, i int) iter.Seq[streamMutant] {
+	return func(yield func(streamMutant) bool) {
+		response := s.responses[i]
+		put := func(what string, with ...*pb.WatchResponse) bool {
+			responses := append(append([]*pb.WatchResponse{}, s.responses[:i]...), with...)
+			return yield(streamMutant{fmt.Sprintf("response %d %s: %v", i, what, response), append(responses, s.responses[i+1:]...)})
 		}
-		if seen++; seen > looked {
-			break
+		if !put("lost") || !put("twice", response, response) {
+			return
 		}
-		add("lost", i)
-		add("twice", i, response, response)
 		if next := i + 1; next < len(s.responses) && s.responses[next].WatchId == response.WatchId &&
 			!isProgress(s.responses[next]) && isRefusal(response) == isRefusal(s.responses[next]) &&
 			!unseen(s, response, s.responses[next]) {
 			responses := append([]*pb.WatchResponse{}, s.responses...)
 			responses[i], responses[next] = responses[next], responses[i]
-			all = append(all, streamMutant{fmt.Sprintf("response %d and the next swapped: %v and %v", i, response, s.responses[next]), responses})
+			if !yield(streamMutant{fmt.Sprintf("response %d and the next swapped: %v and %v", i, response, s.responses[next]), responses}) {
+				return
+			}
 		}
-		for _, p := range plant(response) {
-			if changed := p.message.(*pb.WatchResponse); !unseen(s, response, changed) {
-				add(p.what, i, changed)
+		for p := range plant(response) {
+			if changed := p.message.(*pb.WatchResponse); !unseen(s, response, changed) && !put(p.what, changed) {
+				return
 			}
 		}
 	}
-	return append(all, earlyProgress(s)...)
 }
 
 // isRefusal: of a watch that never was. Refusals carry the id -1, which a watch may have as well, and are compared by

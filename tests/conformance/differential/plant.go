@@ -2,6 +2,7 @@ package differential
 
 import (
 	"fmt"
+	"iter"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/protobuf/proto"
@@ -16,16 +17,14 @@ type planted struct {
 
 // plant makes every small change of a message: each value changed, each part taken away or added, neighbours swapped,
 // elements lost and doubled.
-func plant(message proto.Message) []planted {
-	var all []planted
-	for i := 0; ; i++ {
-		mutant := proto.Clone(message)
-		what := plantAt(mutant.ProtoReflect(), i)
-		if what == "" {
-			return all
-		}
-		if !proto.Equal(mutant, message) {
-			all = append(all, planted{what, mutant})
+func plant(message proto.Message) iter.Seq[planted] {
+	return func(yield func(planted) bool) {
+		for i := 0; ; i++ {
+			mutant := proto.Clone(message)
+			what := plantAt(mutant.ProtoReflect(), i)
+			if what == "" || !proto.Equal(mutant, message) && !yield(planted{what, mutant}) {
+				return
+			}
 		}
 	}
 }
