@@ -50,7 +50,6 @@ CounterFields Fields(ClusterCounters& c) {
                        {"changes-failed", &c.membership.changes_failed},
                        {"disks-lost", &c.membership.disks_lost},
                        {"second-lives", &c.second_lives},
-                       {"second-lives-ended", &c.second_lives_ended},
                        {"false-alarms", &c.false_alarms},
                        {"leader-moves", &c.leader_moves},
                        {"terms", &c.terms},

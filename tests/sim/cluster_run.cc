@@ -133,9 +133,9 @@ class ClusterSimulation {
 
   void OnSend(const raft::Message& message) {
     const Site* sender = Find(message.from.value);
+    if (trace_.kept()) Note(Describe(message));
     if (sender != nullptr && sender->second_life != 0) return;  // nobody listens
     invariants_.OnSend(message, sender == nullptr ? raft::Index{} : sender->machine.durable());
-    if (trace_.kept()) Note(Describe(message));
   }
   void Note(std::string_view what) { trace_.Note(scheduler_.now() - start_, what); }
 
@@ -205,7 +205,6 @@ class ClusterSimulation {
   void EndSecondLife(Site& site) {
     if (std::exchange(site.second_life, 0) == 0) return;
     Note(absl::StrCat("== m", site.id, " hears that it lost its disk"));
-    ++result_.counters.second_lives_ended;
     network_.Disconnect(site.id);
     site.machine.LosePower();
   }

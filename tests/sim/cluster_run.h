@@ -29,7 +29,7 @@ struct ClusterCounters {
   uint64_t power_losses = 0, all_power_losses = 0, clean_stops = 0, broken_disks = 0, slow_disks = 0, pauses = 0;
   uint64_t partitions = 0, one_way_cuts = 0, paused_and_cut_off = 0, storms = 0, false_alarms = 0, leader_moves = 0;
   MembershipCounters membership;
-  uint64_t second_lives = 0, second_lives_ended = 0;
+  uint64_t second_lives = 0;
   uint64_t messages_checked = 0, hashes = 0;
   uint64_t terms = 0, snapshots = 0, entries = 0, virtual_seconds = 0, faults = 0;
 };
